@@ -18,6 +18,7 @@ _KINDS = {
     Kind.SUM: "sum over the window, or fading",
     Kind.MEAN: "mean over the window, or fading",
     Kind.TREND: "window over the one before",
+    Kind.GROWTH: "what is in force over what was a window before",
     Kind.STANDING: "how many stand open",
     Kind.LATEST: "the latest",
     Kind.DISTINCT: "how many different",

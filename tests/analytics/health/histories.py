@@ -26,6 +26,7 @@ NAMES = (
     "signal",
     "renewal",
     "sentiment",
+    "seat_growth",
 )
 
 
@@ -49,7 +50,7 @@ def random_model(dice: random.Random) -> HealthModel:
         kind = kind or INPUTS[name].kind
         if kind in (Kind.SUM, Kind.MEAN) and dice.random() < 0.4:
             fields["half_life_days"] = dice.choice([1.5, 7, 20])
-        elif kind in (Kind.SUM, Kind.MEAN, Kind.TREND, Kind.DISTINCT):
+        elif kind in (Kind.SUM, Kind.MEAN, Kind.TREND, Kind.GROWTH, Kind.DISTINCT):
             fields["window_days"] = dice.choice([5, 10, 30.5])
         places = sorted(dice.sample(range(40), dice.randint(2, 4)))
         measures.append(
@@ -77,6 +78,8 @@ def _past(dice: random.Random, kind: Kind) -> Past:
     match kind:
         case Kind.STANDING:
             return Past(time, dice.choice([int(FAR), time + later]), dice.choice([0, UNITS]), event)
+        case Kind.GROWTH:
+            return Past(time, dice.choice([int(FAR), time + later]), value, event)
         case Kind.LATEST:
             return Past(time, dice.choice([int(FAR), time + later]), dice.choice([int(MISSING), value]), event)
         case Kind.AHEAD:
@@ -119,6 +122,9 @@ def _input(measure: Measure, past: list[Past], at: int) -> float | None:  # noqa
     if not past:
         return None
 
+    def in_force(at: int) -> float:
+        return sum(each.value / UNITS for each in past if each.time < at <= each.end)
+
     def within(window: int, ends: int = 0) -> list[Past]:
         return [each for each in past if at - window <= each.time < at - ends]
 
@@ -137,6 +143,9 @@ def _input(measure: Measure, past: list[Past], at: int) -> float | None:  # noqa
             return (last.value - at) / DAY
         case Kind.DISTINCT:
             return float(len({each.value for each in within(window or 0)}))
+        case Kind.GROWTH:
+            then = in_force(at - (window or 0))
+            return in_force(at) / then if then > 0 else None
         case Kind.TREND:
             before = sum(map(value, within(2 * (window or 0), window or 0)))
             return sum(map(value, within(window or 0))) / before if before > 0 else None

@@ -24,7 +24,10 @@ from kith.events.goals import (
 )
 from kith.events.invoices import InvoiceAmended, InvoiceIssued, InvoiceOverdue, InvoicePaid
 from kith.events.sales import OrderPlaced, OrderReturned
+from kith.events.subscriptions import SubscriptionStarted
 from kith.ids import new_id
+from sales.subscriptions.rules import Subscription
+from sales.subscriptions.values import BillingPeriod
 
 Headers = dict[str, str]
 DAY = timedelta(days=1)
@@ -158,6 +161,50 @@ async def test_milestones_count_by_whether_their_dates_were_kept(
     params = {"at": (began + 22 * DAY).isoformat()}
     answer = await analytics.get(f"/v1/customers/{customer}/health", params=params, headers=mine)
     assert "50% of the milestones met by their dates" in answer.json()["contributions"][0]["words"]
+
+
+async def test_seats_grow_from_the_instants_at_which_they_are_in_force(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    customer, began = new_id(), now() - 60 * DAY
+    await fold(happened(model("seat_growth", window_days=10), tenant, began - 9 * DAY))
+    of: dict[str, Any] = {
+        "plan": "team",
+        "unit_price": Decimal(9),
+        "billing_period": BillingPeriod.MONTHLY,
+        "currency": "EUR",
+    }
+    of |= {"starts_at": None, "trial": False, "trial_ends_at": None}
+    ids: list[UUID] = []
+
+    async def happens(day: float, it: Subscription, event: Event, version: int) -> None:
+        envelope = happened(event, tenant, began + day * DAY, customer, subject=it.id, aggregate_version=version)
+        it.updated_at = envelope.time
+        ids.append(envelope.id)
+        await fold(envelope)
+
+    first, event = Subscription.start(id=new_id(), at=began, seats=10, **of)
+    await happens(0, first, event, 1)
+    ahead = first.change(at=began + 2 * DAY, effective_at=began + 20 * DAY, seats=15)
+    await happens(2, first, ahead, 2)
+    second, event = Subscription.start(id=new_id(), at=began + 30 * DAY, seats=5, **of)
+    await happens(30, second, event, 1)
+    late = second.change(at=began + 34 * DAY, effective_at=began + 31 * DAY, seats=25)
+    await happens(34, second, late, 2)
+    spoilt: dict[str, Any] = {"starts_at": began, "seats": 900, "mrr": Decimal(1), "steps": [{"seats": "many"}]}
+    spoilt |= {"plan": "team", "unit_price": Decimal(9), "billing_period": "monthly", "currency": "EUR"}
+    await fold(happened(SubscriptionStarted(auto_renew=True, **spoilt), tenant, began, customer))
+    gone = first.cancel(at=began + 40 * DAY, effective_at=None, at_term_end=False, reason=None)
+    await happens(40, first, gone, 3)
+    seats = {9: None, 11: 1, 21: 15 / 10, 31: 20 / 15, 33: 40 / 15, 40.5: 25 / 20, 45: 25 / 40, 55: 1}
+    for day, growth in seats.items():
+        params = {"at": (began + day * DAY).isoformat()}
+        answer = await analytics.get(f"/v1/customers/{customer}/health", params=params, headers=mine)
+        (found,) = answer.json()["contributions"]
+        assert found["input"] == (None if growth is None else pytest.approx(growth)), day
+        if day == 33:
+            assert "seats at 267% of those 10 days before" in found["words"]
+            assert found["events"] == [str(ids[1]), str(ids[2])], "each once"
 
 
 async def test_an_input_that_differs_from_the_metric_of_its_name_says_so(

@@ -82,7 +82,7 @@ def measure_of(name: str, **more: Any) -> dict[str, Any]:
         "weight": 1,
         "curve": [[0, 0], [20, 100]],
     } | more
-    if INPUTS[name].kind in (Kind.TREND, Kind.DISTINCT):
+    if INPUTS[name].kind in (Kind.TREND, Kind.GROWTH, Kind.DISTINCT):
         measure["window_days"] = 90
     if name == "loyalty_tier":
         measure["values"] = {"silver": 7, "gold": 14}

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Double,
     FromClause,
     Numeric,
+    Select,
     Text,
     Uuid,
     any_,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,6 +43,7 @@ from analytics.projections.custom_fields import spelt_in_facts
 from analytics.projections.facts import noun_of, types_of
 from analytics.projections.fields import field_of
 from analytics.projections.snapshot import Reads
+from analytics.projections.subscriptions import subscription_spans
 from analytics.projections.tables import facts, merged_customers
 from kith.db.tables import Moment
 
@@ -279,6 +282,9 @@ def _among(column: ColumnElement[Any], customers: Sequence[UUID]) -> ColumnEleme
 
 async def _sent(connection: AsyncConnection, tenant: str, measure: Measure, customers: Sequence[UUID]) -> Sent:
     source = input_of(measure)
+    if source.kind is Kind.GROWTH:
+        in_force = (await connection.execute(_spans(tenant, source, measure, customers))).one()
+        return Sent(*in_force, "count")
     table: FromClause = facts
     customer: ColumnElement[Any] = facts.c.customer_id
     if source.whose is not None:
@@ -306,6 +312,36 @@ async def _sent(connection: AsyncConnection, tenant: str, measure: Measure, cust
         )
     ).one()
     return Sent(*row, kind)
+
+
+def _spans(tenant: str, source: Input, measure: Measure, customers: Sequence[UUID]) -> Select[Any, Any, Any, Any, Any]:
+    """Selects how much is in force from an instant to another, with the event after which it was."""
+    s, f = subscription_spans.c, facts.c
+    before = f.time <= s.starts_at
+    # The last one before; of one that was recorded later the first one.
+    begun_by = (
+        select(f.event_id, f.state, f.phase, f.currency)
+        .where(f.tenant_id == tenant, f.subject == s.subject)
+        .order_by(before.desc(), case((before, f.version), else_=-f.version).desc())
+        .limit(1)
+        .lateral("begun_by")
+    )
+    conditions = {**source.where, **measure.where}.items()
+    return (
+        select(
+            sent(s.customer_id, "uuid_send"),
+            sent(s.starts_at, "timestamptz_send"),
+            sent(func.coalesce(s.ends_at, _INFINITY), "timestamptz_send"),
+            sent(cast(s.seats, BigInteger) * UNITS, "int8send"),
+            sent(begun_by.c.event_id, "uuid_send"),
+        )
+        .select_from(subscription_spans.join(begun_by, true()))
+        .where(
+            s.tenant_id == tenant,
+            _among(s.customer_id, customers),
+            *(field_of(begun_by, name).in_(values) for name, values in conditions),
+        )
+    )
 
 
 _SENT = {"count": "int8send", "amount": "float8send", "time": "timestamptz_send"}

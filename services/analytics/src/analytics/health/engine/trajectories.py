@@ -198,6 +198,26 @@ class Reader:
             np.minimum(np.minimum(until, until1), until2),
         )
 
+    def _growth(self, some: Ints, at: Ints) -> Trajectory:
+        assert self.window is not None
+        now, since, until = self._in_force(some, at)
+        then, since_then, until_then = self._in_force(some, at - self.window)
+        return _constant(
+            then > 0,
+            now / np.where(then > 0, then, 1.0),
+            np.maximum(since, np.where(since_then == -FAR, -FAR, since_then + self.window)),
+            np.minimum(until, np.where(until_then == FAR, FAR, until_then + self.window)),
+        )
+
+    def _in_force(self, some: Ints, at: Ints) -> tuple[Floats, Ints, Ints]:
+        """Returns the sums over what has begun and not ended, and the span in which that holds."""
+        begun, ended = self.series, self.series.ends
+        entered, left = begun.before(some, at), ended.before(some, at)
+        last = np.maximum(begun.time_before(entered, some), ended.time_before(left, some))
+        following = np.minimum(begun.time_at(entered, some), ended.time_at(left, some))
+        total = begun.sum(begun.first[some], entered) - ended.sum(ended.first[some], left)
+        return total, np.where(last == -FAR, -FAR, last + 1), following
+
     def _standing(self, some: Ints, at: Ints) -> Trajectory:
         _, present, since, until = self._ever(some, at)
         begun, ended = self.standing, self.standing.ends

@@ -139,7 +139,7 @@ def _contributions(scorer: Scorer, scored: Scored, number: int, index: int, at: 
                 float(scored.inputs[row, number]) if present else None,
                 float(scored.points[row, number]),
                 float(scored.contribution[row, number]),
-                tuple(UUID(bytes=id) for id in _ids(series.event, indexes)),
+                tuple(UUID(bytes=id) for id in dict.fromkeys(_ids(series.event, indexes))),
                 None if last is None else int(series.time[last]),
                 None if last is None or np.isnan(series.amount[last]) else float(series.amount[last]),
                 reader.against(index, at) if present else None,
@@ -177,6 +177,8 @@ def events_behind(reader: Reader, index: int, at: int) -> tuple[Series, Ints]:
     kind = reader.input.kind
     if kind is Kind.STANDING:
         return series, np.flatnonzero(series.end[begin:end] >= at) + begin
+    if kind is Kind.GROWTH:
+        return series, np.flatnonzero(series.end[begin:end] >= at - (reader.window or 0)) + begin
     if kind is Kind.SINCE_FIRST:
         end = min(begin + 1, end)
     elif kind in (Kind.SINCE_LAST, Kind.LATEST, Kind.AHEAD):

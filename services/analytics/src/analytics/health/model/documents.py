@@ -61,7 +61,7 @@ def _each_once(given: list[T]) -> list[T]:
 
 
 SETTINGS = ("window_days", "half_life_days", "where", "values", "stale_after_days", "signal", "aggregate")
-_OVER_A_WINDOW = frozenset({Kind.TREND, Kind.DISTINCT})
+_OVER_A_WINDOW = frozenset({Kind.TREND, Kind.GROWTH, Kind.DISTINCT})
 _NEEDED = {"signal": frozenset({"signal"}), "loyalty_tier": frozenset({"values"})}
 _NEEDS_WHAT = {
     "signal": "the id of a signal (see /v1/signals)",

@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """The mean of its field over the window, or weighted by the half-life. Absent with no event in the window."""
     TREND = "trend"
     """The sum over the window, over that of the window before. Absent if that is 0."""
+    GROWTH = "growth"
+    """What its field comes to over all that is in force, over what it came to a window before. Absent if that was 0."""
     STANDING = "standing"
     """The number of aggregates in one of its phases."""
     LATEST = "latest"
@@ -76,6 +78,7 @@ _TAKES = {
     Kind.SUM: frozenset({"where", "window_days", "half_life_days"}),
     Kind.MEAN: frozenset({"where", "window_days", "half_life_days"}),
     Kind.TREND: frozenset({"where", "window_days"}),
+    Kind.GROWTH: frozenset({"where", "window_days"}),
     Kind.STANDING: frozenset({"where"}),
     Kind.LATEST: frozenset({"where", "values", "stale_after_days"}),
     Kind.DISTINCT: frozenset({"where", "window_days"}),
@@ -86,7 +89,6 @@ _CASES, _OPPORTUNITIES = types_of("service-desk.case"), types_of("sales.opportun
 _SURVEY = ("service-desk.survey.answered.v1",)
 _USAGE, _ADOPTION = (UsageRecorded.type,), (AdoptionMeasured.type,)
 _TERMS = (SubscriptionStarted.type, SubscriptionRenewed.type, SubscriptionReactivated.type)
-_SEATS = ("sales.seats.counted.v1",)
 
 INPUTS: Mapping[str, Input] = {
     "purchase_recency": Input("Days since the last purchase", "days", Kind.SINCE_LAST, (OrderPlaced.type,)),
@@ -110,7 +112,13 @@ INPUTS: Mapping[str, Input] = {
     "returns": Input("Returns, by number", "returns", Kind.SUM, (OrderReturned.type,), window_days=365),
     "usage": Input("Product usage", "uses", Kind.SUM, _USAGE, "uses", window_days=30),
     "feature_adoption": Input("Share of what was bought that is used", "share", Kind.LATEST, _ADOPTION, "share"),
-    "seat_growth": Input("Seats over those of the window before", "ratio", Kind.TREND, _SEATS, "seats"),
+    "seat_growth": Input(
+        "Seats of its subscriptions over those a window before",
+        "ratio",
+        Kind.GROWTH,
+        types_of("sales.subscription"),
+        "seats",
+    ),
     "engagement": Input(
         "Exchanges, from either side", "touchpoints", Kind.SUM, (TouchpointRecorded.type,), window_days=90
     ),

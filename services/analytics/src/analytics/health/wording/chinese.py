@@ -84,7 +84,7 @@ PHRASES: Phrases = {
     "returns": _counted("退货", "次"),
     "usage": _valued("使用量为"),
     "feature_adoption": lambda read: f"已购功能的使用率为{percent(read.x)}",
-    "seat_growth": _trend("席位数"),
+    "seat_growth": lambda read: f"席位数为{number(read.window or 0)}天前的{percent(read.x)}",
     "engagement": _counted("互动", "次"),
     "engagement_recency": _since("互动"),
     "breadth": lambda read: (

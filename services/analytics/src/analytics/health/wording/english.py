@@ -88,7 +88,7 @@ PHRASES: Phrases = {
     "returns": _counted("return"),
     "usage": _summed("use of"),
     "feature_adoption": lambda read: f"{percent(read.x)} of what was bought is used",
-    "seat_growth": _trend("seats"),
+    "seat_growth": lambda read: f"seats at {percent(read.x)} of those {days(read.window or 0)} before",
     "engagement": _counted("exchange"),
     "engagement_recency": _since("exchange"),
     "breadth": _counted("contact", " in exchanges"),
