@@ -61,6 +61,8 @@ OWN: Mapping[str, Callable[[int], Any]] = {
     "AmendLeadScoring.rules": lambda n: [{"key": f"zebulon{n:06}", "field": "source", "values": ["fair"], "points": 9}],
     "AmendLeadScoring.most": lambda n: 500 + n % 500,
     "AmendLeadScoring.threshold": lambda n: 1 + n % 500,
+    **dict.fromkeys(("CreateLeadForm.takes", "AmendLeadForm.takes"), lambda n: ["name", f"custom.zebulon{n:06}"]),
+    **dict.fromkeys(("CreateLeadForm.origins", "AmendLeadForm.origins"), lambda n: [f"https://zebulon{n}.example"]),
     "AdvanceOpportunity.stage": lambda _: "engaging",
     **dict.fromkeys((f"Create{each}.period" for each in ("Quota", "ForecastAdjustment")), lambda _: "month"),
     **dict.fromkeys(

@@ -48,6 +48,14 @@ async def test_a_tenant_that_sends_more_than_its_rate_is_heard_of(start: Start) 
     await api.fires("KithTenantsThrottled")
 
 
+async def test_a_web_form_that_is_flooded_is_heard_of(start: Start) -> None:
+    api = await start(SALES, "api")
+    form = f"{api.process.url}/public/lead-forms/nobody/none"
+    codes = [(await api.client.post(form, json={})).status_code for _ in range(150)]
+    assert codes.count(429) > 100
+    await api.fires("KithLeadFormsFlooded")
+
+
 async def test_a_store_that_takes_no_file_is_heard_of(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     api = await start(CONTACTS, "api", KITH_ATTACHMENTS_FOLDER=str(folder))

@@ -113,6 +113,7 @@ async def test_other_rules_score_open_leads_anew(ours: Tenant, other: Tenant, wo
     assert await events_of(worker, before) == ["captured", "scored", "scored"]
     assert await events_of(worker, same) == ["captured", "scored"], "of what stays the same there is none"
     assert (await shown(other, theirs))["version"] == 1
+    assert (await shown(ours, before))["updated_at"] == before["updated_at"], "what happened since may be sent later"
 
 
 async def test_coming_to_the_threshold_is_an_event_and_may_qualify(

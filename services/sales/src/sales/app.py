@@ -5,6 +5,7 @@ from kith.exports import api as exports
 from kith.processes import api as processes
 from kith.reactions import api as reactions
 from sales.deliveries import api as deliveries
+from sales.lead_forms import api as lead_forms
 from sales.leads import api as leads
 from sales.resources import RESOURCES
 from sales.tables import people
@@ -17,6 +18,7 @@ API = Api(
         processes.processes_feature("sales"),
         reactions.reactions_feature("sales"),
         leads.FEATURE,
+        lead_forms.FEATURE,
         deliveries.FEATURE,
     ),
     people=people,

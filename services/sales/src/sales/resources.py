@@ -6,6 +6,7 @@ from sales.exchange_rates.form import EXCHANGE_RATES
 from sales.forecast_adjustments.form import FORECAST_ADJUSTMENTS
 from sales.goals.form import GOALS
 from sales.invoices.form import INVOICES
+from sales.lead_forms.form import LEAD_FORMS
 from sales.lead_queues.form import LEAD_QUEUES
 from sales.lead_scoring.form import LEAD_SCORING
 from sales.leads.form import LEADS
@@ -35,6 +36,7 @@ RESOURCES = (
     TASKS,
     ACTIVITIES,
     LEAD_QUEUES,
+    LEAD_FORMS,
     LEAD_SCORING,
     LEADS,
     QUOTES,

@@ -3,6 +3,7 @@
 user:<uuid>        a person
 client:<id>        a machine, by the id of its OAuth client
 run:<uuid>         a playbook, by its run
+form:<uuid>        whoever has filled in a form of a web page, by the form
 event:<uuid>       an event that Kith reacts to, by its id
 service:<name>     a service of its own accord: a task, a timer, a command of an operator
 """
@@ -27,6 +28,10 @@ def client(client_id: str) -> str:
 
 def run(run_id: UUID) -> str:
     return f"run:{run_id}"
+
+
+def form(form_id: UUID) -> str:
+    return f"form:{form_id}"
 
 
 def event(event_id: UUID) -> str:

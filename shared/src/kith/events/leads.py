@@ -168,6 +168,44 @@ class LeadScoringChanged(Replaced):
     threshold: int | None = None
 
 
+class LeadFormCreated(Event):
+    """Visitors of a web page may become leads."""
+
+    type: ClassVar[str] = "sales.lead-form.created.v1"
+    creates: ClassVar[bool] = True
+    qualifies: ClassVar[bool] = False
+    origins: list[str]
+    takes: list[str]
+    """Fields of a lead."""
+    source: str | None = None
+    campaign: str | None = None
+    queue_id: UUID | None = None
+    honeypot: str | None = None
+
+
+class LeadFormAmended(Amended):
+    type: ClassVar[str] = "sales.lead-form.amended.v1"
+    qualifies: ClassVar[bool] = False
+    origins: list[str] = field(default_factory=list)
+    takes: list[str] = field(default_factory=list)
+    source: str | None = None
+    campaign: str | None = None
+    queue_id: UUID | None = None
+    honeypot: str | None = None
+
+
+class LeadFormArchived(Event):
+    """It was put away: it takes nothing."""
+
+    type: ClassVar[str] = "sales.lead-form.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class LeadFormRestored(Event):
+    type: ClassVar[str] = "sales.lead-form.restored.v1"
+    qualifies: ClassVar[bool] = False
+
+
 class LeadQueueCreated(Event):
     """Colleagues are given leads in turn."""
 

@@ -61,6 +61,8 @@ class Limits:
     queue_seconds: float = 10.0
     rate: float = 2000.0
     burst: int = 4000
+    proxies: int = 0
+    """In front, each of which adds to X-Forwarded-For from where it was asked."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
@@ -71,6 +73,7 @@ class Limits:
             settings.tenant_queue_seconds,
             settings.tenant_rate,
             settings.tenant_burst,
+            settings.trusted_proxies,
         )
 
 

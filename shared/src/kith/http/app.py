@@ -23,7 +23,7 @@ from kith.audit.disclosures import AuditWriter, Disclosure
 from kith.db.connections import Database
 from kith.errors import Invalid
 from kith.graphql.limits import GraphQLLimits
-from kith.http import docs_page, methods, openapi, problems
+from kith.http import docs_page, methods, openapi, problems, public
 from kith.http.admission import ACTOR, Admission, Limits
 from kith.http.answers import json_response, problem_response
 from kith.http.auth import Actor, Authenticator
@@ -108,6 +108,15 @@ class Context:
 def context_of(request: HTTPConnection) -> Context:
     context: Context = request.app.state.context
     return context
+
+
+def address_of(request: HTTPConnection) -> str:
+    """Returns from where a request comes, as far as the proxies in front say so that the settings trust."""
+    trusted = context_of(request).limits.proxies
+    passed = [each.strip() for each in request.headers.get("x-forwarded-for", "").split(",")]
+    if 0 < trusted <= len(passed) and passed[-trusted]:
+        return passed[-trusted]
+    return "" if request.client is None else request.client.host
 
 
 def actor_of(request: HTTPConnection) -> Actor:
@@ -199,7 +208,7 @@ def create_app(
         admitted=context.admitted,
         waited_for=context.positions.waited_for,
         limits=context.limits,
-        is_public=lambda path: path in PUBLIC or path.startswith("/docs/"),
+        is_public=lambda path: path in PUBLIC or path.startswith(("/docs/", public.PUBLIC)),
     )
     app.add_middleware(methods.Methods)
     app.add_middleware(Faults)

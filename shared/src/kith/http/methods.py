@@ -4,6 +4,8 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kith.http.public import is_public
+
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -32,7 +34,7 @@ class Methods:
             as_get = {**scope, "method": "GET"}
             await self._app(as_get, receive, _without_body(send))
             scope["route"] = as_get.get("route")
-        elif method == "OPTIONS" and (methods := allowed(scope)) is not None:
+        elif method == "OPTIONS" and not is_public(scope) and (methods := allowed(scope)) is not None:
             await Response(status_code=204, headers={"Allow": methods})(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -9,6 +9,8 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kith.http.public import is_public
+
 METHODS = ("GET", "HEAD", "POST", "PUT")
 ASKED_WITH = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Kith-File-Name", "Kith-Wait-For", "Range"),
@@ -37,5 +39,7 @@ class Origins:
                 await send({"type": "websocket.close", "code": 1008, "reason": "This origin may not connect"})
                 return
             await self._app(scope, receive, send)
+        elif is_public(scope):
+            await self._app(scope, receive, send)  # which pages send there, who serves it knows
         else:
             await self._http(scope, receive, send)

@@ -37,7 +37,8 @@ class FieldChange:
 @dataclass(slots=True)
 class HistoryEntry:
     """What one command did to a record. `actor` is who sent it: `user:<id>`, `client:<id>`, `run:<id>` of a playbook,
-    `event:<id>` that it follows from, or `service:<name>`. `version` is the record's after it."""
+    `form:<id>` of a web page, `event:<id>` that it follows from, or `service:<name>`. `version` is the record's after
+    it."""
 
     version: int
     command: str

@@ -26,7 +26,7 @@ from kith.runtime.setting_types import (
     Seconds,
     WebUrl,
 )
-from kith.scalars import Flag
+from kith.scalars import Flag, Whole
 
 __all__ = [
     "ApiPort",
@@ -93,6 +93,9 @@ class Settings(BusSettings, DatabaseSettings, BaseSettings):
 
     tenant_rate: Rate = Field(default=2000, description="requests a second of one tenant, of one process")
     tenant_burst: Count = Field(default=4000, description="requests of one tenant that may come at once")
+    trusted_proxies: Annotated[int, Whole(0, 10)] = Field(
+        default=0, description="proxies in front that add to X-Forwarded-For from where they were asked"
+    )
     tenant_beside: Count = Field(
         default=1,
         description="concurrent requests of a tenant that sends more than some 20 a second, while others send some",

@@ -37,6 +37,7 @@ EXPOSED_BY = {
     "contacts": "contacts: API, worker",
     "analytics": "analytics: worker",
     "sales": "sales: worker",
+    "sales.lead_forms": "sales: API",
     "service_desk": "service-desk: worker",
 }
 """The processes whose series have values, by the package that declares the metric: the longest name counts."""

@@ -169,6 +169,12 @@ _FIGURES = Row(
             "How long after its time a task of a worker is not done. One that is done in time is not shown.",
         ),
         Panel(
+            "Web forms",
+            (Query(f"sum by (result) (rate(kith_lead_form_submissions_total{_RATE}))", "{{result}}"),),
+            "ops",
+            "What visitors sent, a second, by what became of it.",
+        ),
+        Panel(
             "Timers that went off",
             (Query(f"sum by (command, outcome) (rate(kith_timers_total{_RATE}))", "{{command}} {{outcome}}"),),
             "ops",

@@ -98,6 +98,20 @@ PROCESSES = Group(
             at="40m",
         ),
         Alert(
+            "KithLeadFormsFlooded",
+            Severity.INFO,
+            'sum(rate(kith_lead_form_submissions_total{result="limited"}[15m])) > 1',
+            "Web forms are sent more than they take: {{ $value | humanize }} submissions a second are refused.",
+            lasts="15m",
+            fires={'kith_lead_form_submissions_total{result="limited"}': "0+600x40"},
+            quiet={
+                'kith_lead_form_submissions_total{result="limited"}': "0+6x40",
+                'kith_lead_form_submissions_total{result="accepted"}': "0+600x40",
+            },
+            labels={},
+            at="40m",
+        ),
+        Alert(
             "KithConnectionsCut",
             Severity.INFO,
             "sum by (reason) (rate(kith_connections_cut_total[15m])) > 1",

@@ -22,7 +22,7 @@ from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRec
 from kith.events.forecast_adjustments import ForecastAdjustmentCreated
 from kith.events.goals import GoalSet, MilestoneSet
 from kith.events.invoices import InvoiceIssued
-from kith.events.leads import LeadCaptured, LeadQueueCreated, LeadScoringChanged
+from kith.events.leads import LeadCaptured, LeadFormCreated, LeadQueueCreated, LeadScoringChanged
 from kith.events.notes import NoteWritten
 from kith.events.people import RoleCreated, TeamCreated, UserInvited
 from kith.events.pipelines import PipelineCreated
@@ -99,6 +99,7 @@ COLLECTIONS = (
     _of("sales", "activities", ActivityRecorded),
     _of("sales", "leads", LeadCaptured),
     _of("sales", "quotes", QuoteCreated),
+    _of("sales", "lead-forms", LeadFormCreated),
     _of("sales", "lead-queues", LeadQueueCreated),
     _of("sales", "lead-scoring", LeadScoringChanged, one_per_tenant=True),
     _of("sales", "quotas", QuotaCreated),

@@ -31,13 +31,14 @@ def rescoring() -> Task:
         async with engine.begin() as connection:
             if (tenant := await turns.next(connection)) is None:
                 return False
-            some = select(c.id, s.number).join(lead_scoring, s.tenant_id == c.tenant_id)
+            some = select(c.id, c.updated_at, s.number).join(lead_scoring, s.tenant_id == c.tenant_id)
             some = some.where(c.tenant_id == tenant, *is_old).limit(AT_A_TIME)
             rows = (await connection.execute(some.with_for_update(skip_locked=True, key_share=True, of=leads))).all()
             if not rows:  # another worker has them
                 return False
             async with acting_for(connection, tenant) as transaction:
-                calls = [Call(_RESCORE, RescoreLead(), id=row.id) for row in rows]
+                # As of its last change: whoever sends what happened to it since may do so still.
+                calls = [Call(_RESCORE, RescoreLead(occurred_at=row.updated_at), id=row.id) for row in rows]
                 by = By(actors.service("sales"), EVERYONE)
                 outcomes, _ = await carry_out(
                     transaction, LEADS, calls, source="sales", outbox=outbox, idempotency=idempotency, by=by
