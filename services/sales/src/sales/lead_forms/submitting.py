@@ -56,8 +56,8 @@ class Result(StrEnum):
 
 SUBMISSIONS = Counter(
     "kith_lead_form_submissions_total",
-    "What visitors sent to web forms, by what became of it: `accepted`, a `honeypot` that was filled in, `refused`, from "
-    "another `origin`, to an `unknown` form, `limited`, or `failed` by a fault",
+    "What visitors sent to web forms, by what became of it: `accepted`, a `honeypot` that was filled in, `refused`, "
+    "from another `origin`, to an `unknown` form, `limited`, or `failed` by a fault",
     ["result"],
 )
 for each in Result:
