@@ -153,7 +153,7 @@ def test_every_metric_has_a_straight_computation() -> None:
     and test_leads in tests/analytics/metrics."""
     others = {"usage.uses", "usage.customers", "usage.adoption", "usage.time_to_value", "usage.time_to_value_median"}
     others |= {"sales.renewal_rate", "sales.renewal_rate_value"}  # kinds/test_recurring has them, and these
-    others |= {"sales.subscriptions_ended", "mrr.ended"}
+    others |= {"sales.subscriptions_ended", "mrr.ended", "arr_at_risk"}
     others |= {"lifecycle.customers", "lifecycle.moves", "marketing.page_views"}
     others |= {"sales.leads", "sales.open_leads", "sales.lead_qualification_rate", "sales.lead_conversion_rate"}
     others |= {"sales.calls", "sales.inquiries", "sales.calls_per_opportunity"}

@@ -95,6 +95,7 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "mrr.expansion": {"expansion": 150 - 100, "customers": 1},
     "mrr.contraction": {"contraction": 100 + 10 - 40 - 30, "customers": 1},
     "mrr.churn": {"churn": 100, "customers": 1},
+    "arr_at_risk": {"arr": 12 * (100 + 150), "customers": 2},
     "mrr.paying_customers": {"paying": 2},
     "nrr": {"start": 1_000, "expansion": 300, "contraction": 50, "churn": 150},
     "grr": {"start": 1_000, "contraction": 50, "churn": 150},

@@ -13,8 +13,12 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
 
+from analytics.health.model.definition import BANDS
+from analytics.health.scores.tables import health_changes
 from kith.events.contacts import CustomerCreated, CustomerMerged
 from kith.events.envelope import Envelope
 from kith.events.subscriptions import SubscriptionCancelled, SubscriptionEnded, SubscriptionRenewed, SubscriptionStarted
@@ -194,6 +198,58 @@ async def test_movements_are_what_a_straight_computation_comes_to_and_always_add
                 for amount in member["by_currency"]:
                     sums[amount["currency"]] += Decimal(str(amount["value"]))
             assert sums == {currency: of[name] for (currency, _), of in wanted.items() if of[name]}, name
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_annual_revenue_is_divided_by_what_health_said_at_the_instant(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str, worker: AsyncEngine, seed: int
+) -> None:
+    chance = random.Random(100 + seed)
+    customers, told, spans = [new_id() for _ in range(10)], [], []
+    for _ in range(30):
+        events, of_it = random_course(chance, tenant, customers)
+        told += events
+        spans += of_it
+    await fold(*told)
+    said: dict[UUID, list[tuple[datetime, str | None]]] = {customer: [] for customer in customers[1:]}
+    async with worker.begin() as connection:
+        for customer, changes in said.items():
+            for _ in range(chance.randrange(6)):
+                when, band = BEGIN + timedelta(days=chance.randrange(400)), chance.choice((*BANDS, None))
+                changes.append((when, band))
+                await connection.execute(
+                    insert(health_changes).values(
+                        tenant_id=tenant, id=new_id(), customer_id=customer, at=when, recorded_at=when, cause="event",
+                        band=band, coverage=1, drivers=[],
+                    )
+                )  # fmt: skip
+
+    def said_of(customer: UUID, at: datetime) -> str | None:
+        before = [each for each in said.get(customer, []) if each[0] <= at]
+        return max(before, key=lambda each: each[0])[1] if before else None
+
+    for _ in range(8):
+        instant = BEGIN + timedelta(days=chance.randrange(420), microseconds=chance.choice((0, 1)))
+        wanted: dict[tuple[str | None, str], Decimal] = defaultdict(Decimal)
+        whose: dict[str | None, set[str]] = defaultdict(set)
+        for span in spans:
+            if span.mrr and span.starts_at <= instant and (span.ends_at is None or instant < span.ends_at):
+                held = said_of(span.customer, instant)
+                wanted[held, span.currency] += 12 * span.mrr
+                whose[held].add(str(span.customer))
+        params: dict[str, Any] = {"from": BEGIN.isoformat(), "to": instant.isoformat()}
+        answer = await analytics.get(
+            "/v1/metrics/arr_at_risk", params=params | {"groupBy": ["band", "currency"]}, headers=mine
+        )
+        shown = {tuple(key["value"] for key in each["group"]): parts(each) for each in answer.json()["breakdown"]}
+        assert {key: of["arr"] for key, of in shown.items() if of["arr"]} == wanted
+        for one in (*BANDS, ""):
+            members = await analytics.get(
+                "/v1/metrics/arr_at_risk/members",
+                params=params | {"filter": f"band:{one}", "first": 200},
+                headers=mine,
+            )
+            assert {each["customer_id"] for each in members.json()["items"]} == whose[one or None], one
 
 
 def parts(shown: Any) -> dict[str, Decimal]:

@@ -41,6 +41,8 @@ class Source(StrEnum):
     or the team whose it is itself."""
     LABEL = "label"
     """The label that the model gave the customer."""
+    BAND = "band"
+    """The band that the customer's health was in at the end of the interval, as it was published."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ USERS = Dimension("users", Source.TEAM)
 """Those whose the aggregate is: a team's is theirs if all in the team, and within it, are among them."""
 WITHIN = Dimension("within", Source.CUSTOMER, groups=False, names_customers=True)
 """A customer that the customer is, or is below."""
+BAND = Dimension("band", Source.BAND)
 CURRENCY = Dimension("currency")
 """Amounts in different currencies have no sum: figures of amounts are kept apart by it, unless they are asked in one
 (see metrics.converted)."""

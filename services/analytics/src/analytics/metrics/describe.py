@@ -10,6 +10,7 @@ _SCALED = {Unit.PERCENT: " * 100", Unit.DAYS: " / 86,400"}
 _WHOSE = {
     Source.LABEL: "what the model calls the customer",
     Source.AGE: "at the end",
+    Source.BAND: "of the customer's health",
     Source.EVENT: "its own",
     Source.TEAM: "its owner's",
     Source.CUSTOMER: "the customer's",

@@ -255,6 +255,8 @@ class Recurring:
 
     movement: Movement
     customers: bool = False
+    months: int = 1
+    """How many times the amount counts."""
 
 
 Measure = Flow | Stock | DistinctCount | Active | Lapse | Score | Recurring

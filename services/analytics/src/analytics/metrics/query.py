@@ -32,7 +32,9 @@ from sqlalchemy import (
 )
 from sqlalchemy import Interval as Duration
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.selectable import LateralFromClause
 
+from analytics.health.scores.tables import health_changes
 from analytics.metrics.definition import ULTIMATE_PARENT, USERS, WITHIN, Dimension, Source
 from analytics.metrics.measure import (
     Condition,
@@ -319,6 +321,7 @@ class Slices:
             for number, each in enumerate(query.group_by)
             if each.several and each.source is Source.CUSTOMER
         }
+        self._health = self._bands() if any(each.source is Source.BAND for each in used) else None
         self.by_team = any(each.source is Source.TEAM for each in query.group_by)
         self.by = [self._value(each) for each in query.group_by]
         self.where = [self._kept(each) for each in query.filters]
@@ -333,6 +336,8 @@ class Slices:
             source = source.outerjoin(self.customers, self.customers.c.id == self._customer_id)
         if self._parents is not None:
             source = source.outerjoin(self._parents, self._parents.c.id == self._customer_id)
+        if self._health is not None:
+            source = source.outerjoin(self._health, true())
         if self.by_team:
             source = source.outerjoin(self.teams, self.teams.c.user_id == field_of(self._table, "owner"))
         for dimension, values in self._several.items():
@@ -360,6 +365,20 @@ class Slices:
                 return func.coalesce(field_of(self._table, "team_id"), self.teams.c.team_id)
             case Source.LABEL:
                 return self._table.c.label
+            case Source.BAND:
+                assert self._health is not None
+                return self._health.c.band
+
+    def _bands(self) -> LateralFromClause:
+        """Selects the band of a customer's health as of the last change that was published."""
+        h = health_changes.c
+        return (
+            select(h.band)
+            .where(h.tenant_id == self._query.tenant, h.customer_id == self._customer_id, h.at <= self._at)
+            .order_by(h.at.desc(), h.seq.desc())
+            .limit(1)
+            .lateral("health")
+        )
 
     def _kept(self, one: Filter) -> ColumnElement[bool]:
         if _chooses_customers(one):

@@ -1,6 +1,6 @@
 """Subscriptions: recurring revenue, how it moves, and what is renewed of it."""
 
-from analytics.metrics.definition import CURRENCY, Dimension, Metric, Unit, by, of
+from analytics.metrics.definition import BAND, CURRENCY, Dimension, Metric, Unit, by, of
 from analytics.metrics.measure import Flow, Is, Movement, Recurring, Sum
 from kith.events.subscriptions import SubscriptionEnded, SubscriptionRenewed
 
@@ -69,6 +69,22 @@ METRICS = (
         "Churned recurring revenue",
         "Monthly recurring revenue at the start of customers who pay nothing at the end.",
         "A customer that paid 100 at the start has cancelled or paused all of it: 100.",
+    ),
+    Metric(
+        id="arr_at_risk",
+        title="Annual recurring revenue by health",
+        unit=Unit.MONEY,
+        words="Twelve times the monthly recurring revenue at the end. Asked by `band`, or with the filter "
+        "`band:at_risk`, it says how much of it is at risk: by the band that each customer's health was in then, as it "
+        "was published. A customer of whom nothing was known is in none.",
+        components={
+            "arr": Recurring(Movement.END, months=12),
+            "customers": Recurring(Movement.END, customers=True),
+        },
+        numerator="arr",
+        dimensions=(BAND, *OWN),
+        at_instant=True,
+        example="A customer at risk pays 100 a month, 1,200 a year, a healthy one 150: 1,200 + 1,800 = 3,000.",
     ),
     Metric(
         id="mrr.paying_customers",

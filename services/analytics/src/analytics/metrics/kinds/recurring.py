@@ -123,7 +123,8 @@ class RecurringKind(MeasureKind[Recurring]):
         ]
 
     def describe(self, measure: Recurring) -> str:
-        taken = "customers who pay" if measure.customers else "monthly recurring revenue"
+        times = f"{measure.months} times the " if measure.months > 1 else ""
+        taken = "customers who pay" if measure.customers else f"{times}monthly recurring revenue"
         return f"{taken} {_IN_WORDS[measure.movement]}"
 
     def event_types(self, _: Recurring) -> Iterable[str]:
@@ -218,4 +219,5 @@ def _value(paid: Subquery, measure: Recurring, period: int) -> ColumnElement[Any
         Movement.CHURN: (and_(left, was > 0), was),
         Movement.END: (now > 0, now),
     }[measure.movement]
-    return case((counted, literal(1) if measure.customers else amount), else_=0)
+    adds = literal(1) if measure.customers else amount
+    return case((counted, adds * measure.months if measure.months > 1 else adds), else_=0)
