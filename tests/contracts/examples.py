@@ -63,6 +63,12 @@ OWN: Mapping[str, Callable[[int], Any]] = {
     "AmendLeadScoring.threshold": lambda n: 1 + n % 500,
     **dict.fromkeys(("CreateLeadForm.takes", "AmendLeadForm.takes"), lambda n: ["name", f"custom.zebulon{n:06}"]),
     **dict.fromkeys(("CreateLeadForm.origins", "AmendLeadForm.origins"), lambda n: [f"https://zebulon{n}.example"]),
+    "CreateTask.recurrence": lambda _: None,  # else each that is done has one that follows
+    "AmendTask.recurrence": lambda n: f"FREQ=DAILY;COUNT={1 + n % 9999}",
+    **dict.fromkeys(
+        (f"{each}Task.checklist" for each in ("Create", "Amend")), lambda n: [{"item": 1, "text": f"Zebulon {n}"}]
+    ),
+    "TickTask.item": lambda _: 1,
     "AdvanceOpportunity.stage": lambda _: "engaging",
     **dict.fromkeys((f"Create{each}.period" for each in ("Quota", "ForecastAdjustment")), lambda _: "month"),
     **dict.fromkeys(

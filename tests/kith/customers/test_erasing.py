@@ -116,6 +116,21 @@ async def test_what_says_who_it_is_goes_from_all_that_sales_keeps_and_the_rest_s
 
 
 @in_sales
+async def test_a_checklist_goes_with_the_title_and_is_done_with(one: One) -> None:
+    gone, word = str(new_id()), f"ann{new_id().hex}"
+    task = {"title": word, "customer_id": gone, "checklist": [{"text": word}], "due_at": "2026-03-01T00:00:00Z"}
+    made = await one.mine.made("/v1/tasks", **task, recurrence="FREQ=DAILY")
+    await one.mine.post(f"/v1/tasks/{made['id']}:tick", {"item": 1})
+    await one.hears(CustomerErased(), gone)
+    await one.works()
+    assert await one.holds(word) == set()
+    done = (await one.mine.post(f"/v1/tasks/{made['id']}:complete", {})).json()
+    assert (done["checklist"], done["next_id"]) == (None, None)  # nobody would know what to do
+    await one.hears(CustomerErased(), gone)
+    await one.works()
+
+
+@in_sales
 async def test_contents_of_exports_that_cover_its_records_go_with_it(one: One) -> None:
     gone = str(new_id())
     await deal(one.mine, gone, "Whale")

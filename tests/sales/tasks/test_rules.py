@@ -7,6 +7,7 @@ import pytest
 from kith.errors import Invalid, NothingAmended
 from kith.ids import new_id
 from sales.tasks.rules import Task, TaskAlreadyClosed, TaskState, TaskStillOpen
+from sales.tasks.values import ChecklistItem
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 EVE = new_id()
@@ -67,3 +68,32 @@ def test_no_event_tells_its_title() -> None:
     amended = task.amend(at=DAY, title="Call Mr Huber")
     assert amended.changed == ["title"]
     assert b"Huber" not in msgspec.json.encode([event, amended])
+
+
+def test_items_of_a_checklist_have_numbers_and_are_ticked_by_them() -> None:
+    task = created(
+        checklist=[ChecklistItem(text="Ring"), ChecklistItem(text="Write", item=7), ChecklistItem(text="Go")]
+    )
+    assert [each.item for each in task.checklist or ()] == [8, 7, 9]
+    event = task.tick(at=DAY, item=7, done=True)
+    assert (event.item, event.done, event.left) == (7, True, 2)
+    task.amend(at=DAY, checklist=[ChecklistItem(text="Write!", item=7), ChecklistItem(text="Fly")])
+    assert [(each.item, each.done) for each in task.checklist or ()] == [(7, True), (10, False)]
+    with pytest.raises(Invalid, match="no item 1"):
+        task.tick(at=DAY, item=1, done=True)
+    with pytest.raises(Invalid, match="the number 7"):
+        task.amend(at=DAY, checklist=[ChecklistItem(text="a", item=7), ChecklistItem(text="b", item=7)])
+
+
+def test_a_series_begins_when_it_is_due_and_anew_with_another_rule() -> None:
+    with pytest.raises(Invalid) as refused:
+        created(recurrence="FREQ=DAILY")
+    assert refused.value.field == "due_at"
+    task = created(recurrence="FREQ=DAILY", due_at=DAY)
+    task.amend(at=DAY, due_at=DAY + timedelta(hours=5))  # this one alone
+    assert task.following(DAY) == (2, DAY + timedelta(days=1))
+    event = task.amend(at=DAY, recurrence="FREQ=WEEKLY")
+    assert (event.recurs_from, event.occurrence) == (DAY + timedelta(hours=5), 1)
+    assert task.following(DAY) == (2, DAY + timedelta(days=7, hours=5))
+    task.amend(at=DAY, recurrence=None)
+    assert (task.following(DAY), task.recurs_from) == (None, None)

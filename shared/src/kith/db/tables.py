@@ -76,7 +76,7 @@ class Structured(TypeDecorator[Any]):
     cache_ok = True
 
     def __init__(self, kind: Any = None) -> None:
-        super().__init__()
+        super().__init__(none_as_null=True)  # so that what is emptied holds nothing
         self.kind = kind
 
     def process_bind_param(self, value: Any, _: Any) -> Any:

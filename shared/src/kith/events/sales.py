@@ -302,6 +302,15 @@ class TaskCreated(Event):
     kind: str | None = None
     priority: str = "normal"
     custom: dict[str, Any] = field(default_factory=dict)
+    recurrence: str | None = None
+    """A rule of RFC 5545."""
+    time_zone: str | None = None
+    recurs_from: datetime | None = None
+    """When the first of the series was due."""
+    occurrence: int | None = None
+    """Its number in the series."""
+    previous_id: UUID | None = None
+    """The one before."""
 
 
 class TaskAmended(Amended):
@@ -313,6 +322,21 @@ class TaskAmended(Amended):
     kind: str | None = None
     priority: str = "normal"
     custom: dict[str, Any] = field(default_factory=dict)
+    recurrence: str | None = None
+    time_zone: str | None = None
+    recurs_from: datetime | None = None
+    occurrence: int | None = None
+
+
+class TaskTicked(Event):
+    """An item of its checklist was done, or is to be done after all."""
+
+    type: ClassVar[str] = "sales.task.ticked.v1"
+    qualifies: ClassVar[bool] = False
+    item: int
+    done: bool
+    left: int
+    """How many are still to be done."""
 
 
 class TaskReminded(Event):
@@ -328,6 +352,8 @@ class TaskCompleted(Event):
     qualifies: ClassVar[bool] = False
     state: str
     outcome: str | None = None
+    next_id: UUID | None = None
+    """The one that follows it, of a series."""
 
 
 class TaskCancelled(Event):
@@ -335,6 +361,7 @@ class TaskCancelled(Event):
     qualifies: ClassVar[bool] = False
     state: str
     outcome: str | None = None
+    next_id: UUID | None = None
 
 
 class TaskReopened(Event):

@@ -137,11 +137,11 @@ class Batch:
         self._also = None
         if (record := self._named_by(call)) is None:
             return
-        assert isinstance(also.to, Resource)
         if (given := also.input(record, self._uow.now)) is None:
             return
-        self._also = Batch(self._uow, also.to, self._keys)
-        await self._also.load([Call(also.to.create, given)])
+        to = self._created_by(also)
+        self._also = Batch(self._uow, to, self._keys)
+        await self._also.load([Call(to.create, given)])
         self._others.append(self._also)
 
     def carry_out(self, call: Call) -> Outcome:
@@ -283,12 +283,17 @@ class Batch:
         if (given := also.input(changed, at)) is None:
             return
         assert self._also is not None
-        assert isinstance(also.to, Resource)
+        to = self._created_by(also)
         encode_event(event)
-        outcome = self._also.carry_out(Call(also.to.create, given, creates=id))
+        outcome = self._also.carry_out(Call(to.create, given, creates=id))
         if (error := outcome.error) is not None:
-            error.field = None if error.field is None else f"{also.to.name}.{error.field}"
+            error.field = None if error.field is None else f"{to.name}.{error.field}"
             raise error
+
+    def _created_by(self, also: Also) -> Resource:
+        to = also.to or self._resource
+        assert isinstance(to, Resource)
+        return to
 
     def _keep_other(self, call: Call, before: Aggregate, after: Aggregate, event: Event | None, at: datetime) -> None:
         if event is not None:

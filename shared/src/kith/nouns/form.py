@@ -53,9 +53,10 @@ class Together:
 
 @dataclass(frozen=True)
 class Also:
-    """What a command creates of another noun of its service in its transaction: both happen, or neither does."""
+    """What a command creates of a noun of its service in its transaction: both happen, or neither does."""
 
-    to: "Form"
+    to: "Form | None"
+    """None: its own."""
     input: Callable[[Any, datetime], Input | None]
     """Returns the input that creates it, given the record and the instant of the command; None where nothing is to be
     created. Whether, and what it names, follows from the record as it was before."""

@@ -1,20 +1,22 @@
 """The form of a task: what can be done with it, its table, and how it is seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import TEXT, Column, Index, Uuid
+from sqlalchemy import TEXT, Column, Index, Integer, Uuid
 
 from kith.db.owned import owned_by
-from kith.db.tables import ERASED_TOO, FORMER, Moment, aggregate_table, one_of
+from kith.db.tables import ERASED_TOO, FORMER, Moment, Structured, aggregate_table, one_of
 from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
-from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, Timer, personal
-from kith.scalars import Code, Id, Instant, Text
+from kith.nouns.resource import Also, ArchivableView, Command, Follows, One, Resource, Timer, personal
+from kith.nouns.value_inputs import Values
+from kith.scalars import Code, Flag, Id, Instant, Text, Whole, Zone
 from sales.tables import CUSTOMER, USER, known_runs, metadata
 from sales.tasks.rules import Task, TaskPriority, TaskState
+from sales.tasks.values import MOST_ITEMS, MOST_NUMBER, ChecklistItem
 
 
 class CreateTask(NewInput):
@@ -29,8 +31,21 @@ class CreateTask(NewInput):
     explanation: Text | None = None
     playbook_id: Id | None = None
     run_id: Id | None = None
+    checklist: Annotated[list[ChecklistItem], Values(MOST_ITEMS)] = Field(default_factory=list)
+    recurrence: Code | None = Field(
+        default=None, description="RFC 5545: FREQ, INTERVAL, and COUNT or UNTIL, as in FREQ=MONTHLY;COUNT=6"
+    )
+    time_zone: Zone | None = None
     custom: CustomValues = Field(default_factory=dict)
     custom_personal: CustomValues = Field(default_factory=dict)
+
+
+class NextTask(CreateTask):
+    """What follows in a series: nobody sends it."""
+
+    recurs_from: Instant
+    occurrence: int
+    previous_id: Id
 
 
 class AmendTask(Amendment):
@@ -40,8 +55,16 @@ class AmendTask(Amendment):
     owner_id: Id | None = UNSENT
     due_at: Instant | None = UNSENT
     remind_at: Instant | None = UNSENT
+    checklist: Annotated[list[ChecklistItem], Values(MOST_ITEMS)] = UNSENT
+    recurrence: Code | None = UNSENT
+    time_zone: Zone | None = UNSENT
     custom: CustomValues = UNSENT
     custom_personal: CustomValues = UNSENT
+
+
+class TickTask(Input):
+    item: Annotated[int, Whole(1, MOST_NUMBER)]
+    done: Flag = True
 
 
 class RemindOfTask(Input):
@@ -78,6 +101,13 @@ tasks = aggregate_table(
     Column("run_id", Uuid),
     Column("outcome", TEXT),
     Column("closed_at", Moment),
+    Column("checklist", Structured(list[ChecklistItem] | None), comment="null: there is none, or it was erased"),
+    Column("recurrence", TEXT),
+    Column("time_zone", TEXT),
+    Column("recurs_from", Moment),
+    Column("occurrence", Integer),
+    Column("previous_id", Uuid),
+    Column("next_id", Uuid),
     customer_owned=True,
     archivable=True,
     customisable=True,
@@ -103,11 +133,37 @@ class TaskView(ArchivableView):
     run_id: UUID | None
     outcome: str | None
     closed_at: datetime | None
+    recurrence: str | None
+    time_zone: str | None
+    recurs_from: datetime | None
+    occurrence: int | None
+    previous_id: UUID | None
+    next_id: UUID | None
     custom: dict[str, Any]
     title: str | None = personal()
+    checklist: list[ChecklistItem] | None = personal()
     custom_personal: dict[str, Any] | None = personal()
 
 
+def next_of(task: Task, at: datetime) -> NextTask | None:
+    """Returns what follows a task in its series, the same as it, with a checklist that is to be done again."""
+    if (following := task.following(at)) is None:
+        return None
+    occurrence, due_at = following
+    lead = None if task.remind_at is None or task.due_at is None else task.due_at - task.remind_at
+    kept = ("title", "kind", "priority", "customer_id", "owner_id", "recurrence", "time_zone", "recurs_from", "custom")
+    return NextTask.model_construct(
+        occurred_at=at,
+        **{name: getattr(task, name) for name in (*kept, "custom_personal")},
+        due_at=due_at,
+        remind_at=None if lead is None else due_at - lead,
+        checklist=[replace(each, done=False) for each in task.checklist or ()],
+        occurrence=occurrence,
+        previous_id=task.id,
+    )
+
+
+FOLLOWED = Also(None, next_of, named="next_id")
 TASKS = Resource(
     "task",
     "tasks",
@@ -117,9 +173,10 @@ TASKS = Resource(
     (
         Command("create", CreateTask, Task.create),
         Command("amend", AmendTask, Task.amend),
+        Command("tick", TickTask, Task.tick),
         Command("remind", RemindOfTask, Task.remind),
-        Command("complete", CompleteTask, Task.complete),
-        Command("cancel", CancelTask, Task.cancel),
+        Command("complete", CompleteTask, Task.complete, also=FOLLOWED),
+        Command("cancel", CancelTask, Task.cancel, also=FOLLOWED),
         Command("reopen", ReopenTask, Task.reopen),
         Command("archive", Archive, Task.archive),
         Command("restore", Restore, Task.restore, of_archived=True),
