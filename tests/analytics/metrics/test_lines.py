@@ -14,7 +14,10 @@ import pytest
 from msgspec.structs import replace
 from tests.analytics.conftest import Fold, at, happened
 
+from kith.events.envelope import Envelope
+from kith.events.event import Event
 from kith.events.sales import Line, OrderPlaced, OrderReturned, ReturnedLine
+from kith.events.subscriptions import SubscriptionRenewed, SubscriptionStarted
 from kith.ids import new_id
 
 Headers = dict[str, str]
@@ -104,6 +107,57 @@ async def test_they_are_what_the_lines_come_to(
     assert (sold.json()["numerator"], sold.json()["denominator"]) == (several, buyers)
 
 
+async def test_who_moves_up_is_counted_in_the_period_of_the_order_or_of_the_renewal(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
+    def order(day: int, customer: UUID, *lines: tuple[str, int], currency: str = "EUR") -> Envelope:
+        sold = [
+            Line(
+                line=n, quantity=Decimal(3), unit_price=Decimal(price), amount=Decimal(1), discount_percent=Decimal(50),
+                family="chairs", product_id=UUID(int=ord(item)),
+            )
+            for n, (item, price) in enumerate(lines, start=1)
+        ]  # fmt: skip
+        placed = OrderPlaced(value=Decimal(1), currency=currency, lines=sold)
+        return happened(placed, tenant, BEGIN + timedelta(days=day), customer)
+
+    def renewed(*of: tuple[int, str, int, str]) -> list[Envelope]:
+        subject, customer, told = new_id(), new_id(), []
+        for version, (day, plan, price, period) in enumerate(of, start=1):
+            at = BEGIN + timedelta(days=day)
+            same: dict[str, Any] = {"plan": plan, "seats": version, "unit_price": Decimal(price), "currency": "EUR"}
+            same |= {"billing_period": period, "steps": [], "mrr": Decimal(1)}
+            event: Event = SubscriptionStarted(starts_at=at, auto_renew=True, **same)
+            if version > 1:
+                same |= {"value": Decimal(1), "term_months": 1, "term_starts_at": at, "term_ends_at": at}
+                event = SubscriptionRenewed(effective_at=at, **same)
+            told.append(happened(event, tenant, at, customer, subject=subject, aggregate_version=version))
+        return told
+
+    up, down, same, mixed, other, late = (new_id() for _ in range(6))
+    await fold(
+        *(order(1, up, ("a", 10)), order(12, up, ("b", 20))),
+        *(order(1, down, ("b", 20)), order(12, down, ("a", 10))),
+        *(order(1, same, ("a", 10)), order(12, same, ("a", 20))),
+        *(order(1, mixed, ("b", 20), ("a", 10)), order(12, mixed, ("b", 20))),
+        *(order(1, other, ("a", 10)), order(12, other, ("b", 20), currency="USD")),
+        *(order(1, late, ("a", 10)), order(25, late, ("b", 20))),
+        *renewed((1, "team", 10, "monthly"), (12, "pro", 200, "yearly")),
+        *renewed((1, "team", 10, "monthly"), (13, "pro", 100, "yearly"), (14, "team", 10, "monthly")),
+        *renewed((2, "pro", 20, "monthly")),
+    )
+
+    async def asked(first: int, last: int) -> tuple[Any, Any]:
+        params = {"from": (BEGIN + timedelta(days=first)).isoformat(), "to": (BEGIN + timedelta(days=last)).isoformat()}
+        figure = (await analytics.get("/v1/metrics/marketing.up_sell", params=params, headers=mine)).json()
+        return figure["numerator"], figure["denominator"]
+
+    assert await asked(0, 10) == (0, 6)
+    assert await asked(10, 20) == (3, 7)  # up, from 10 to 16.67 a month, and back from 8.33 to 10
+    assert await asked(20, 30) == (1, 1)
+    assert await asked(0, 30) == (4, 8)
+
+
 async def test_an_order_is_one_member_with_what_its_lines_come_to(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
 ) -> None:
@@ -140,7 +194,12 @@ async def test_lines_that_nobody_could_have_sent_count_nothing_and_break_nothing
     body = {"value": "10", "currency": "EUR", "lines": lines}
     await fold(good, replace(good, id=new_id(), subject=new_id(), data=json.dumps(body).encode()))
     params = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
-    for id, value in (("sales.product_revenue", 10), ("sales.units_sold", 2), ("marketing.cross_sell", 0)):
+    for id, value in (
+        ("sales.product_revenue", 10),
+        ("sales.units_sold", 2),
+        ("marketing.cross_sell", 0),
+        ("marketing.up_sell", 0),
+    ):
         by = {} if id.startswith("marketing") else {"groupBy": "family"}
         answer = await analytics.get(f"/v1/metrics/{id}", params={**params, **by}, headers=mine)
         assert (answer.status_code, answer.json().get("value")) == (200, value), answer.text

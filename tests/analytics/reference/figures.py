@@ -109,6 +109,28 @@ def bought_of_several(query: Query) -> pl.DataFrame:
 
 
 @cache
+def moved_up(query: Query) -> pl.DataFrame:
+    """Customers, line after line: whose best item of an instant is another one than the last of its family, and at a
+    higher price. None of the files says of renewals."""
+    last: dict[Any, tuple[Any, Any]] = {}
+    found = []
+    bought = query.of.lines.filter(pl.col("time") < query.end).drop_nulls(["customer", "family", "product"])
+    for (time, customer, family), some in bought.sort("time").group_by(
+        ["time", "customer", "family"], maintain_order=True
+    ):
+        price, item = min((-row["amount"], row["product"]) for row in some.iter_rows(named=True))
+        before, last[customer, family] = last.get((customer, family)), (-price, item)
+        if before is not None and -price > before[0] and item != before[1] and time >= query.start:
+            found.append(customer)
+    return who(set(found))
+
+
+@cache
+def bought_again(query: Query) -> pl.DataFrame:
+    return who(set(orders(query).drop_nulls("customer")["customer"]))
+
+
+@cache
 def returns(query: Query) -> pl.DataFrame:
     return within(query.of.returns, query)
 
@@ -588,6 +610,9 @@ FIGURES: dict[str, Figure] = {
     "sales.units_sold": Figure({"units": Part(lines, "sum", "quantity")}, plain("units"), own=OF_LINE),
     "marketing.cross_sell": share(
         {"several": Part(bought_of_several), "buyers": Part(bought_of_families)}, plain("several"), plain("buyers")
+    ),
+    "marketing.up_sell": share(
+        {"moved_up": Part(moved_up), "bought": Part(bought_again)}, plain("moved_up"), plain("bought")
     ),
     "sales.new_customers": Figure({"new": Part(new)}, plain("new")),
     "sales.retained_customers": Figure({"kept": KEPT}, plain("kept")),

@@ -74,7 +74,7 @@ class Question:
 CUSTOMERS_VALUE = ("retention.", "loyalty.", "customers.", "revenue", "orders", "arpu", "ror", "clv.", "rfm")
 ABOUT = {
     "retail": (*CUSTOMERS_VALUE, "sales.new_", "sales.retained_"),
-    "b2b": (*CUSTOMERS_VALUE, "sales.", "marketing.cross_sell"),
+    "b2b": (*CUSTOMERS_VALUE, "sales.", "marketing.cross_sell", "marketing.up_sell"),
     "desk": ("service.", "ror"),
     "bank": ("marketing.", "sales.", "retention.", "clv."),
     "saas": ("mrr", "nrr", "grr"),

@@ -45,6 +45,7 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "sales.overdue_invoices": {"overdue": 1},
     "service.delivered_on_time": {"on_time": 3, "promised": 3 + 1 + 1},
     "sales.units_sold": {"units": 3 + 2.5},
+    "marketing.up_sell": {"moved_up": 6 + 2, "bought": 40},
     "marketing.cross_sell": {"several": 10, "buyers": 40},
     "sales.new_customers": {"new": 3 - 1},
     "sales.retained_customers": {"kept": 850},

@@ -229,7 +229,8 @@ async def test_annual_revenue_is_divided_by_what_health_said_at_the_instant(
         return max(before, key=lambda each: each[0])[1] if before else None
 
     for _ in range(8):
-        instant = BEGIN + timedelta(days=chance.randrange(420), microseconds=chance.choice((0, 1)))
+        turns = [when for changes in said.values() for when, _ in changes]
+        instant = chance.choice(turns) + timedelta(microseconds=chance.choice((-1, 0, 1)))
         wanted: dict[tuple[str | None, str], Decimal] = defaultdict(Decimal)
         whose: dict[str | None, set[str]] = defaultdict(set)
         for span in spans:

@@ -29,7 +29,8 @@ def lines_of(tenant: str, types: Collection[str], *where: ColumnElement[bool]) -
     f, line = facts.c, opened()
     said: Any = cast(line.c.value, JSONB)
     own = func.jsonb_build_object(
-        *("product_id", said["product_id"], "family", said["family"], "quantity", _number(said["quantity"].astext)),
+        *("product_id", said["product_id"], "family", said["family"], "quantity", number_in(said["quantity"].astext)),
+        *("unit_price", number_in(said["unit_price"].astext)),
         type_=JSONB,
     )
     kept = (each for each in f if each.name not in ("amount", "state"))
@@ -37,7 +38,7 @@ def lines_of(tenant: str, types: Collection[str], *where: ColumnElement[bool]) -
         select(
             *kept,
             f.state.op("||", return_type=JSONB)(own).label("state"),
-            _number(said["amount"].astext).label("amount"),
+            number_in(said["amount"].astext).label("amount"),
         )
         .select_from(facts.join(line, true()))
         .where(f.tenant_id == tenant, f.type.in_(types), func.jsonb_typeof(said) == "object", *where)
@@ -52,5 +53,6 @@ def opened() -> LateralFromClause:
     return func.jsonb_array_elements(listed).table_valued("value").render_derived().lateral("line")
 
 
-def _number(text: ColumnElement[str]) -> ColumnElement[Any]:
+def number_in(text: ColumnElement[str]) -> ColumnElement[Any]:
+    """Returns the number that a text is; null if it is none that a record can hold."""
     return case((text.regexp_match(NUMBER), cast(text, Numeric)))

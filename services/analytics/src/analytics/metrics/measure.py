@@ -177,7 +177,21 @@ class Variety:
     at_least: int = 2
 
 
-Trait = Did | Attribute | IsActive | Variety
+@dataclass(frozen=True)
+class MovedUp:
+    """In the interval the customer ordered an item at a higher price than the last other one of its family, or a
+    subscription of it was renewed for a plan at a higher price than that of its last term."""
+
+    ordered: tuple[str, ...]
+    began: tuple[str, ...]
+    renewed: tuple[str, ...]
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        return self.ordered + self.began + self.renewed
+
+
+Trait = Did | Attribute | IsActive | Variety | MovedUp
 
 
 class Key(StrEnum):

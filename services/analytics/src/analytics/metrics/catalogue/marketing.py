@@ -2,8 +2,9 @@
 
 from analytics.metrics.catalogue.value import BOUGHT, PLACED
 from analytics.metrics.definition import Dimension, Metric, Unit, by
-from analytics.metrics.measure import Count, Did, DistinctCount, Flow, Is, Sum, Variety
+from analytics.metrics.measure import Count, Did, DistinctCount, Flow, Is, MovedUp, Sum, Variety
 from kith.events.exchanges import TouchpointRecorded, WebVisitRecorded
+from kith.events.subscriptions import SubscriptionRenewed, SubscriptionStarted
 
 TOUCHED = (TouchpointRecorded.type,)
 OUTBOUND = Is("direction", ("outbound",))
@@ -11,6 +12,8 @@ CONVERTED = Is("outcome", ("subscribed", "converted", "purchased"))
 REACHED = Did(TOUCHED, in_interval=True, where=(OUTBOUND,))
 TAKEN = Did(TOUCHED, in_interval=True, where=(OUTBOUND, CONVERTED))
 SEVERAL, ANY_FAMILY = Variety(PLACED, "family"), Variety(PLACED, "family", at_least=1)
+STARTED, RENEWED = (SubscriptionStarted.type,), (SubscriptionRenewed.type,)
+BOUGHT_AGAIN = Did(PLACED + RENEWED, in_interval=True)
 OF_TOUCHPOINT = by("channel", "direction", "campaign", "outcome")
 
 METRICS = (
@@ -60,6 +63,21 @@ METRICS = (
         denominator="buyers",
         at_instant=True,
         example="40 customers bought chairs, 10 of them tables, too: 25 %.",
+    ),
+    Metric(
+        id="marketing.up_sell",
+        title="Up-selling",
+        unit=Unit.PERCENT,
+        words="Of the customers who ordered, or renewed a subscription, in the interval, the share who moved up: to an "
+        "item at a higher price than the last other one of its family that they ordered, or to a plan at a higher "
+        "price of a seat and month than that of its last term. Prices are compared in one currency, before discounts.",
+        components={
+            "moved_up": DistinctCount((BOUGHT_AGAIN, MovedUp(PLACED, STARTED, RENEWED))),
+            "bought": DistinctCount((BOUGHT_AGAIN,)),
+        },
+        numerator="moved_up",
+        denominator="bought",
+        example="Of 40 customers 6 ordered a dearer chair than their last one, 2 renewed for a dearer plan: 20 %.",
     ),
     Metric(
         id="marketing.page_views",

@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     true,
     type_coerce,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,8 +34,8 @@ from analytics.metrics.bits import MAX_BITS, bits_between
 from analytics.metrics.definition import Source
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.kinds.over_customers import PeriodCounts, page_of
-from analytics.metrics.lines import lines_of
-from analytics.metrics.measure import Attribute, Did, DistinctCount, IsActive, Key, Trait, Variety
+from analytics.metrics.lines import lines_of, number_in
+from analytics.metrics.measure import Attribute, Did, DistinctCount, IsActive, Key, MovedUp, Trait, Variety
 from analytics.metrics.phrases import condition_in_words, events_in_words, joined_by_and, listed, plural
 from analytics.metrics.query import (
     Cells,
@@ -97,7 +98,9 @@ class DistinctKind(MeasureKind[DistinctCount]):
         return f"distinct {_whom(measure)} with {'; and with '.join(traits)}"
 
     def event_types(self, measure: DistinctCount) -> Iterable[str]:
-        return {type for trait in _traits(measure) if isinstance(trait, Did | Variety) for type in trait.types}
+        return {
+            type for trait in _traits(measure) if isinstance(trait, Did | Variety | MovedUp) for type in trait.types
+        }
 
     def adds_up(self, _: DistinctCount) -> AddsUp:
         return AddsUp.NOTHING
@@ -120,6 +123,8 @@ def _trait_in_words(trait: Trait) -> str:
             return " ".join(filter(None, [number, events_in_words(types), clauses, when]))
         case Variety(types, field, at_least):
             return f"{at_least} or more different {plural(field)} among the lines of {events_in_words(types)} to date"
+        case MovedUp():
+            return "an item ordered, or a plan renewed, at a higher price than the one of its family before"
         case Attribute(field):
             return f"{field.replace('_', ' ')} on record"
         case IsActive():
@@ -179,6 +184,11 @@ class _Each:
             if isinstance(trait, Variety):
                 self._varied[trait] = varied = self._variety(trait).subquery(f"varied_{number}")
                 self.source = self.source.outerjoin(varied, varied.c.customer_id == customer)
+        self._moved = dict[Trait, FromClause]()
+        for number, trait in enumerate(self._traits):
+            if isinstance(trait, MovedUp):
+                self._moved[trait] = moved = self._moves(trait).subquery(f"moved_{number}")
+                self.source = self.source.outerjoin(moved, moved.c.customer_id == customer)
         self._active = None
         if looks_at_activity and query.policy.is_contractual:
             self._active = active = self._active_at_ends().subquery("active")
@@ -272,7 +282,7 @@ class _Each:
                 *((self._qualifying.by(rule), self._within_window(rule, first)) for rule in query.policy.rules), else_=0
             )
         if trait.in_interval:
-            return self._from_to(first, case((time >= query.starts_at, first + 1), else_=first))
+            return self._in_period(time)
         if trait.months is not None:
             zone = zone_of(query.zone)
             return self._from_to(
@@ -283,6 +293,10 @@ class _Each:
     def _within_window(self, rule: ActivityRule, first: ColumnElement[int]) -> ColumnElement[int]:
         windows = [end - rule.window for end in self.query.boundaries[1:]]
         return self._from_to(first, self._reached(facts.c.time, windows))
+
+    def _in_period(self, moment: ColumnElement[Any]) -> ColumnElement[int]:
+        first = self._ends_up_to(moment)
+        return self._from_to(first, case((moment >= self.query.starts_at, first + 1), else_=first))
 
     def _ends_up_to(self, moment: ColumnElement[Any]) -> ColumnElement[int]:
         return self._reached(moment, self.query.boundaries[1:])
@@ -310,6 +324,8 @@ class _Each:
         if isinstance(trait, Variety):
             when = func.coalesce(self._varied[trait].c.at, self.query.ends_at)
             return self._from_to(self._ends_up_to(when), literal(self.query.periods))
+        if isinstance(trait, MovedUp):
+            return func.coalesce(self._moved[trait].c.bits, 0)
         bits: ColumnElement[int] = self.table.c[f"bits_{self._traits.index(trait)}"]
         return bits
 
@@ -336,6 +352,51 @@ class _Each:
         at = type_coerce(times, ARRAY(Moment))[trait.at_least].label("at")
         return select(first.c.customer_id, at).group_by(first.c.customer_id)
 
+    def _moves(self, trait: MovedUp) -> Select[Any]:
+        """Selects the periods in which each customer moved up, as bits. Of several items at an instant the one with the
+        highest price counts."""
+        f, before = facts.c, facts.c.time < self.query.ends_at
+        lines = lines_of(self.query.tenant, trait.ordered, before)
+        months = case(_MONTHS, value=field_of(facts, "billing_period"), else_=1)
+        each = union_all(
+            select(
+                *(lines.c.customer_id, lines.c.currency, lines.c.time),
+                field_of(lines, "family").label("family"),
+                field_of(lines, "product_id").label("item"),
+                cast(field_of(lines, "unit_price"), Numeric).label("price"),
+            ),
+            # A subscription is a family of its own, of plans.
+            select(
+                *(f.customer_id, f.currency, f.time),
+                cast(f.subject, Text),
+                field_of(facts, "plan"),
+                number_in(field_of(facts, "unit_price")) / months,
+            ).where(f.tenant_id == self.query.tenant, f.type.in_(trait.began + trait.renewed), before),
+        ).subquery("item")
+        e = each.c
+        family = (e.customer_id, e.family, e.currency)
+        best = func.array_agg(aggregate_order_by(e.item, e.price.desc(), e.item), type_=ARRAY(Text))
+        known = (column.is_not(None) for column in (e.customer_id, e.family, e.item, e.price))
+        top = (
+            select(*family, e.time, func.max(e.price).label("price"), type_coerce(best, ARRAY(Text))[1].label("item"))
+            .where(*known)
+            .group_by(*family, e.time)
+            .subquery("top")
+        )
+        t = top.c
+        last: Any = {"partition_by": (t.customer_id, t.family, t.currency), "order_by": t.time}
+        steps = select(
+            *(t.customer_id, t.time, t.price, t.item),
+            func.lag(t.price).over(**last).label("price_before"),
+            func.lag(t.item).over(**last).label("item_before"),
+        ).subquery("steps")
+        s = steps.c
+        return (
+            select(s.customer_id, func.bit_or(self._in_period(s.time)).label("bits"))
+            .where(s.price > s.price_before, s.item != s.item_before)
+            .group_by(s.customer_id)
+        )
+
     def _active_at_ends(self) -> Select[Any]:
         """Selects the periods at whose end each customer was active, as bits, where facts alone do not say it."""
         s = spans(self.query)
@@ -348,6 +409,9 @@ class _Each:
             return self._qualifying.by_any()
         conditions = (holds(each, facts, self.query) for each in trait.where)
         return all_hold([facts.c.type.in_(trait.types), *conditions])
+
+
+_MONTHS = {"quarterly": 3, "half_yearly": 6, "yearly": 12}
 
 
 def _both(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
