@@ -58,6 +58,8 @@ OWN: Mapping[str, Callable[[int], Any]] = {
         (f"{each}Opportunity.splits" for each in ("Open", "Amend")),
         lambda n: [{"user_id": str(UUID(int=n)), "percent": "100.0000"}],
     ),
+    "OpenOpportunity.lines": lambda _: [],  # tests/sales/opportunities has them, and what they are worth
+    "AmendOpportunity.lines": lambda _: [],
     "AmendLeadScoring.rules": lambda n: [{"key": f"zebulon{n:06}", "field": "source", "values": ["fair"], "points": 9}],
     "AmendLeadScoring.most": lambda n: 500 + n % 500,
     "AmendLeadScoring.threshold": lambda n: 1 + n % 500,

@@ -476,10 +476,14 @@ def test_each_of_the_events_that_a_rule_may_return_carries_what_is_set() -> None
         currency: str
         lead_id: UUID | None = None
 
+    class Further(Least):
+        type: ClassVar[str] = "sales.quote.settled.v1"
+        creates: ClassVar[bool] = False
+
     def either(*, id: UUID, at: datetime, **fields: Any) -> tuple[Quote, QuoteIssued | Least]:
         never_called()
 
-    def both(*, id: UUID, at: datetime, **fields: Any) -> tuple[Quote, QuoteIssued, Least]:
+    def both(*, id: UUID, at: datetime, **fields: Any) -> tuple[Quote, QuoteIssued, Further]:
         never_called()
 
     assert problems(commands=(replace(ISSUE, rule=either),)) == [

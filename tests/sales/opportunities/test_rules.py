@@ -15,6 +15,7 @@ from sales.opportunities.rules import (
 )
 from sales.opportunities.values import MOST_VISITS, OpportunityContact, OpportunitySplit, StageVisit
 from sales.pipelines.values import Pipelines, PipelineStage, PipelineVersion
+from sales.values import Line
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -308,3 +309,36 @@ def test_winning_keeps_the_reason() -> None:
     assert (event.reason, opportunity.won_reason) == ("price", "price")
     opportunity.reopen(at=DAY, stage="engaging")
     assert opportunity.won_reason is None
+
+
+TEA = Line(quantity=Decimal(3), unit_price=Decimal("4.50"))
+
+
+def test_one_with_lines_is_worth_what_they_come_to() -> None:
+    opportunity = opened(lines=[TEA], stage="engaging")
+    assert (opportunity.value, opportunity.lines[0].line) == (Decimal("13.5"), 1)
+    event = opportunity.amend(at=DAY, lines=[*opportunity.lines, TEA])
+    assert (event.value, sorted(event.changed)) == (Decimal(27), ["lines", "value"])
+    assert [each.line for each in event.lines] == [1, 2]
+    assert opportunity.win(at=DAY, value=None).value == 27
+
+
+@pytest.mark.parametrize("value", [Decimal(1), Decimal(28)])
+def test_it_is_not_worth_more_or_less(value: Decimal) -> None:
+    with pytest.raises(Invalid) as refused:
+        opened(lines=[TEA], value=value)
+    assert refused.value.field == "value"
+    opportunity = opened(lines=[TEA], stage="engaging")
+    for change in (opportunity.amend, opportunity.win):
+        with pytest.raises(Invalid) as refused:
+            change(at=DAY, value=value)
+        assert refused.value.field == "value"
+
+
+def test_without_its_lines_it_keeps_its_value_and_never_their_numbers() -> None:
+    opportunity = opened(lines=[TEA, TEA])
+    opportunity.amend(at=DAY, lines=[])
+    assert (opportunity.value, opportunity.lines) == (Decimal(27), [])
+    opportunity.amend(at=DAY, value=Decimal(20))
+    opportunity.amend(at=DAY, lines=[TEA])
+    assert (opportunity.value, opportunity.lines[0].line) == (Decimal("13.5"), 3)

@@ -46,6 +46,23 @@ class OpportunitySplit(Struct, omit_defaults=True):
     percent: Decimal
 
 
+class Line(Struct, omit_defaults=True):
+    """A line of an order, a quote, an opportunity: so much of a product. `amount` is what is charged for it, in the
+    currency of the record."""
+
+    line: int
+    """Its number: no other line of the same record has, or had, it."""
+    quantity: Decimal
+    unit_price: Decimal
+    amount: Decimal
+    discount_percent: Decimal = Decimal("0.0000")
+    product_id: UUID | None = None
+    family: str | None = None
+    """The product's."""
+    list_price: Decimal | None = None
+    """What one unit cost by the price book, or the product. None: neither said."""
+
+
 class OpportunityOpened(Event):
     type: ClassVar[str] = "sales.opportunity.opened.v1"
     creates: ClassVar[bool] = True
@@ -69,6 +86,7 @@ class OpportunityOpened(Event):
     competitors: list[str] = field(default_factory=list)
     contacts: list[OpportunityContact] = field(default_factory=list)
     splits: list[OpportunitySplit] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
 
 
 class OpportunityAmended(Amended):
@@ -83,6 +101,7 @@ class OpportunityAmended(Amended):
     competitors: list[str] = field(default_factory=list)
     contacts: list[OpportunityContact] = field(default_factory=list)
     splits: list[OpportunitySplit] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
 
 
 class OpportunityAdvanced(Event):
@@ -150,22 +169,6 @@ class OpportunityArchived(Event):
 class OpportunityRestored(Event):
     type: ClassVar[str] = "sales.opportunity.restored.v1"
     qualifies: ClassVar[bool] = False
-
-
-class Line(Struct, omit_defaults=True):
-    """A line of an order: so much of a product. `amount` is what is charged for it, in the order's currency."""
-
-    line: int
-    """Its number: no other line of the same record has, or had, it."""
-    quantity: Decimal
-    unit_price: Decimal
-    amount: Decimal
-    discount_percent: Decimal = Decimal("0.0000")
-    product_id: UUID | None = None
-    family: str | None = None
-    """The product's."""
-    list_price: Decimal | None = None
-    """What one unit cost by the price book, or the product. None: neither said."""
 
 
 class OrderPlaced(Event):

@@ -34,13 +34,16 @@ from sales.opportunities.stages import stages
 from sales.opportunities.values import MOST_CONTACTS, MOST_SPLITS, OpportunityContact, OpportunitySplit, StageVisit
 from sales.pipelines.form import pipelines
 from sales.pipelines.values import ForecastCategory, StageKey
+from sales.prices.pricing import pricing_of
 from sales.products.form import products
 from sales.reasons.listed import listed_reasons
 from sales.tables import CONTACT, CUSTOMER, USER, metadata
+from sales.values import MOST_LINES, Line
 
 Competitors = Annotated[list[Code], Field(max_length=20), AS_SET]
 Contacts = Annotated[list[OpportunityContact], Values(MOST_CONTACTS)]
 Splits = Annotated[list[OpportunitySplit], Values(MOST_SPLITS)]
+Lines = Annotated[list[Line], Values(MOST_LINES)]
 
 
 class OpenOpportunity(Priced):
@@ -52,7 +55,7 @@ class OpenOpportunity(Priced):
     stage: StageKey | None = Field(default=None, description="the first of the pipeline, unless one is named")
     owner_id: Id | None = None
     product_id: Id | None = None
-    value: Money | None = None
+    value: Money | None = Field(default=None, description="the sum of its lines, if it has any")
     currency: Currency | None = Field(default=None, description="the product's, if one is named")
     source: Code | None = None
     campaign: Code | None = None
@@ -61,6 +64,7 @@ class OpenOpportunity(Priced):
     competitors: Competitors = Field(default_factory=list)
     contacts: Contacts = Field(default_factory=list)
     splits: Splits = Field(default_factory=list, description="between users: to 100 percent in all")
+    lines: Lines = Field(default_factory=list)
     custom: CustomValues = Field(default_factory=dict)
     custom_personal: CustomValues = Field(default_factory=dict)
 
@@ -77,6 +81,7 @@ class AmendOpportunity(Amendment):
     competitors: Competitors = UNSENT
     contacts: Contacts = UNSENT
     splits: Splits = UNSENT
+    lines: Lines = UNSENT
     custom: CustomValues = UNSENT
     custom_personal: CustomValues = UNSENT
 
@@ -138,6 +143,8 @@ opportunities = aggregate_table(
     Column("competitors", ARRAY(TEXT), nullable=False, server_default=text("'{}'")),
     values_column("contacts", OpportunityContact),
     values_column("splits", OpportunitySplit),
+    values_column("lines", Line),
+    Column("last_line", Integer, nullable=False, server_default=text("0")),
     Column("expected_close", Date),
     Column("closed_at", Moment),
     Column("won_reason", TEXT),
@@ -163,7 +170,7 @@ async def of_other_rows(connection: AsyncConnection, tenant: str, asked: Sequenc
         for each in record.contacts
     ]
     remaining = await remaining_contacts(connection, tenant, contacts)
-    return Supplies((await stages(connection, tenant, asked), remaining))
+    return Supplies((await stages(connection, tenant, asked), remaining, await pricing_of(connection, tenant, asked)))
 
 
 @dataclass(slots=True)
@@ -186,6 +193,7 @@ class OpportunityView(ArchivableView):
     competitors: list[str]
     contacts: list[OpportunityContact]
     splits: list[OpportunitySplit]
+    lines: list[Line]
     expected_close: date | None
     closed_at: datetime | None
     won_reason: str | None
@@ -236,13 +244,19 @@ OPPORTUNITIES = Resource(
     searched=("name",),
     unpublished={
         "visits": "They follow from the moves.",
+        "lines.description": "Words for people.",
+        "last_line": "It follows from all lines that it had.",
         "contacts.told_contact_id": "The contact's own event says into which one it was merged.",
     },
     timers=(Timer("rot", at="next_rotting"),),
     checks=listed_reasons(lambda it: it.closed_for),
     supplies=of_other_rows,
     follows={"customer_id": CUSTOMER, "owner_id": USER, "product_id": Follows(products.c.id, ("currency",))},
-    parts_name={"contacts.contact_id": CONTACT, "splits.user_id": USER},
+    parts_name={
+        "contacts.contact_id": CONTACT,
+        "splits.user_id": USER,
+        "lines.product_id": Follows(products.c.id, ("family",)),
+    },
     relations=(
         One("customer", many="opportunities"),
         One("product"),

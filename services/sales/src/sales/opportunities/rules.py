@@ -41,7 +41,9 @@ from sales.pipelines.values import (
     PipelineStage,
     PipelineVersion,
 )
+from sales.prices.rules import NO_PRICES, Pricing
 from sales.reasons.rules import ReasonKind
+from sales.values import Line, completed, value_of
 
 _NOBODY_MERGED: Mapping[UUID, UUID] = {}
 
@@ -95,6 +97,10 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
     competitors: list[str] = field(default_factory=list)
     contacts: list[OpportunityContact] = field(default_factory=list)
     splits: list[OpportunitySplit] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    """What it is about. Its value is their sum, if there are any."""
+    last_line: int = 0
+    """The highest number that a line of it ever had."""
     expected_close: date | None = None
     closed_at: datetime | None = None
     won_reason: str | None = None
@@ -110,24 +116,34 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         pipeline_id: UUID | None = None,
         pipelines: Pipelines = NONE_DECLARED,
         remaining: Mapping[UUID, UUID] = _NOBODY_MERGED,
+        pricing: Pricing = NO_PRICES,
         **fields: Any,
     ) -> tuple[Self, OpportunityOpened]:
-        """In the first stage, unless one is named."""
+        """In the first stage, unless one is named. A line without a price has the list price."""
         if stage in CLOSED:
             raise Invalid("An opportunity opens in an open stage.", field="stage")
         begun = pipelines.begun(pipeline_id)
-        it = cls(id=id, pipeline_id=begun.pipeline_id, pipeline_version=begun.number, **fields)
+        made = _itemised(fields, fields["currency"], at, pricing)
+        it = cls(id=id, pipeline_id=begun.pipeline_id, pipeline_version=begun.number, **made)
         it._enter(begun.stages[0] if stage is None else begun.stage(stage), at)
         it._point(remaining)
         it._check()
         return it, OpportunityOpened.of(it)
 
     def amend(
-        self, *, at: datetime, remaining: Mapping[UUID, UUID] = _NOBODY_MERGED, **fields: Any
+        self,
+        *,
+        at: datetime,
+        remaining: Mapping[UUID, UUID] = _NOBODY_MERGED,
+        pricing: Pricing = NO_PRICES,
+        **fields: Any,
     ) -> OpportunityAmended:
-        """Only the fields sent change; one sent as null is cleared."""
+        """Only the fields sent change; one sent as null is cleared. Lines are sent whole: those that are to stay have
+        their numbers, and one without a number is a new one."""
         self._must_be_open(at)
-        changed = self.set(fields)
+        made = _itemised(fields, self.currency, at, pricing, self.lines, self.last_line)
+        self.last_line = made.pop("last_line", self.last_line)
+        changed = self.set(made)
         if "contacts" in fields:
             self._point(remaining)
         self._check()
@@ -173,12 +189,15 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
     def win(
         self, *, at: datetime, value: Decimal | None, reason: str | None = None, pipelines: Pipelines = NONE_DECLARED
     ) -> OpportunityWon:
-        """`value` is what it was won for; its last estimate stands if none is given."""
+        """`value` is what it was won for; its last estimate stands if none is given. Of one with lines it is their
+        sum."""
         self._must_be_open(at)
         won_for = self.value if value is None else value
         if won_for is None:
             raise Invalid("Say what it was won for: it has no value yet.", field="value")
         must_fit(value, self.currency)
+        if self.lines:
+            value_of(self.lines, value)
         self.value, self.won_reason = won_for, reason
         self._ensure_may_leave(self._kept(pipelines).left(self.stage, WON), to=None)
         return OpportunityWon.of(self, from_stage=self._close(WON, at), reason=reason)
@@ -294,3 +313,23 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
             before = [*known[:-1], *(replace(each, left_at=at) for each in known[-1:])]
             self.visits = [*before, StageVisit(stage=stage, entered_at=at)][-MOST_VISITS:]
         return left
+
+
+def _itemised(
+    fields: Mapping[str, Any],
+    currency: str,
+    at: datetime,
+    pricing: Pricing,
+    kept: Sequence[Line] = (),
+    last: int = 0,
+) -> dict[str, Any]:
+    """Returns the fields with what follows from the lines, those that are sent or else those that it has."""
+    lines = fields.get("lines", kept)
+    if not lines or not fields.keys() & {"lines", "value"}:
+        return dict(fields)
+    if "lines" not in fields:
+        return {**fields, "value": value_of(lines, fields["value"])}
+    former = {each.number: each for each in kept}
+    lines = completed(pricing.listed(lines, currency, at, None, former=former), currency, kept=former, last=last)
+    last = max(last, *(each.number for each in lines))
+    return {**fields, "lines": lines, "last_line": last, "value": value_of(lines, fields.get("value"))}
