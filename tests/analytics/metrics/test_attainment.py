@@ -291,3 +291,17 @@ async def test_last_tuesdays_forecast_has_the_deals_adjustments_and_quotas_of_th
         assert known["components"] == then[each]["components"], each
         assert now["components"] != known["components"], each
     assert parts(then["sales.period_forecast"])["adjusted"] == 35
+
+
+async def test_groups_name_the_user_the_team_and_the_product_that_other_services_show(house: House) -> None:
+    await house.sold("bob", (SINCE, "won", 50))
+    query = """query ($by: [String!]!) {
+        metric(id: "sales.won_value", from: "2026-03-01T00:00:00Z", to: "2026-06-01T00:00:00Z", groupBy: $by) {
+            breakdown { group { dimension value user { id } team { id } product { id } customer { id } } }
+        }
+    }"""
+    found = await house.whole.ask(query, by=["opportunity_owner", "opportunity_team", "product"])
+    groups = [each["group"] for each in found["metric"]["breakdown"]]
+    assert [group[0]["user"]["id"] for group in groups] == [str(house.people["bob"])] * 2
+    assert {group[1]["team"]["id"] for group in groups} == {str(house.teams[name]) for name in ("north", "coast")}
+    assert {(group[2]["product"], group[0]["team"], group[1]["user"]) for group in groups} == {(None, None, None)}

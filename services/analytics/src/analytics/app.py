@@ -4,6 +4,7 @@ from analytics.activity_definitions import api as activity_definitions
 from analytics.affinity import api as affinity
 from analytics.customer import Customer
 from analytics.customer_value import api as customer_value
+from analytics.elsewhere import Product, Team, User
 from analytics.erasures import api as erasures
 from analytics.health.evaluation import api as health_evaluation
 from analytics.health.evaluation import distribution_api as health_distribution
@@ -44,7 +45,7 @@ API = Api(
         erasures.FEATURE,
         live.FEATURE,
     ),
-    entities=(Customer, affinity.Product),
+    entities=(Customer, Product, User, Team),
     people=people,
     tags={
         affinity.TAG: affinity.WORDS,

@@ -13,6 +13,7 @@ from analytics.affinity import reads
 from analytics.affinity.reads import MOST, Affinity, Basket, NextProduct
 from analytics.calendar import Interval
 from analytics.customer import READ, Customer, must_be_there, must_be_there_together
+from analytics.elsewhere import Product
 from analytics.ledger.instants import ensure_past
 from analytics.projections.survivors import merged_among
 from kith.api import Feature
@@ -120,13 +121,6 @@ async def get_next_products(
     context = context_of(request)
     await must_be_there(context.database, actor, id)
     return json_response(NextProducts(await _next_products(context, actor, id, at, basket, at_least, first)))
-
-
-@dataclass
-class Product:
-    """Of sales; here by its id."""
-
-    id: UUID
 
 
 @strawberry.type(name="ProductAffinity")

@@ -1,13 +1,15 @@
 """Metrics over both APIs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
+from uuid import UUID
 
 import strawberry
 
 from analytics.calendar import Grain
-from analytics.customer import READ
+from analytics.customer import READ, Customer
+from analytics.elsewhere import Product, Team, User
 from analytics.ledger.api import Freshness
 from analytics.metrics import figure
 from analytics.metrics.catalogue import metric
@@ -30,9 +32,42 @@ class MetricComponent(figure.Component):
     pass
 
 
-@strawberry.type
+Named = TypeVar("Named", Product, User, Team, Customer)
+NAMES: Mapping[str, type] = {
+    "product": Product,
+    **dict.fromkeys(("owner", "opportunity_owner", "activity_owner", "lead_owner", "assignee"), User),
+    "opportunity_team": Team,
+    "ultimate_parent": Customer,
+}
+"""What the values of dimensions are ids of."""
+
+
+def _named(key: figure.GroupKey, kind: type[Named]) -> Named | None:
+    if key.value is None or NAMES.get(key.dimension) is not kind:
+        return None
+    try:
+        return kind(id=UUID(key.value))
+    except ValueError:  # events from before may name what is no id
+        return None
+
+
+@strawberry.type(description="A value of a dimension, and what it is the id of, if it is one.")
 class MetricGroupKey(figure.GroupKey):
-    pass
+    @strawberry.field
+    def product(self) -> Product | None:
+        return _named(self, Product)
+
+    @strawberry.field
+    def user(self) -> User | None:
+        return _named(self, User)
+
+    @strawberry.field
+    def team(self) -> Team | None:
+        return _named(self, Team)
+
+    @strawberry.field
+    def customer(self) -> Customer | None:
+        return _named(self, Customer)
 
 
 @strawberry.type(description="A figure of amounts in one currency, as if there were no others.")
