@@ -77,6 +77,8 @@ OWN: Mapping[str, Callable[[int], Any]] = {
         (f"Create{each}.starts_on" for each in ("Quota", "ForecastAdjustment")),
         lambda n: f"{2000 + n // 12 % 150}-{1 + n % 12:02}-01",  # a user has one for each
     ),
+    "CreateQuote.clone_of_id": lambda _: None,  # tests/sales/quotes has clones
+    "AmendQuoteSettings.discount_limit": lambda n: f"{n % 90}.5000",
     "CreatePriceBook.valid_from": lambda _: "2020-01-01T00:00:00Z",
     "AmendPriceBook.valid_from": lambda n: f"2020-01-01T00:{n // 60 % 60:02}:{n % 60:02}Z",
     "IssueInvoice.due_on": lambda _: "2020-01-31",  # before tests go back to, so that it is overdue

@@ -30,11 +30,11 @@ NOT_IN_THE_DEMO = {
     "consents",  # it sends nothing that needs one
     *("tasks", "playbooks"),  # playbooks would ask for the others
     "activities",  # its calls are touchpoints
-    *("leads", "lead-queues"),  # whoever is in it is a customer already
+    *("leads", "lead-queues", "lead-scoring", "lead-forms"),  # whoever is in it is a customer already
     "pipelines",  # it has the one that everybody has
     "reasons",  # it has no list of them
     *("quotas", "forecast-adjustments"),  # nobody there sells for one
-    "quotes",  # it sells over the counter
+    *("quotes", "quote-settings"),  # it sells over the counter
     *("usages", "adoptions", "web-visits"),  # it sells groceries
     "subscriptions",  # as they are ordered
     "exchange-rates",  # it takes one currency

@@ -97,6 +97,8 @@ class ErrorCode(StrEnum):
     OPPORTUNITY_STILL_OPEN = "opportunity-still-open"
     ORDER_DELIVERED_WHOLE = "order-delivered-whole"
     QUOTE_ALREADY_ACCEPTED = "quote-already-accepted"
+    QUOTE_ALREADY_DECIDED = "quote-already-decided"
+    QUOTE_NEEDS_APPROVAL = "quote-needs-approval"
     QUOTE_NO_LONGER_VALID = "quote-no-longer-valid"
     QUOTE_NOT_DRAFT = "quote-not-draft"
     QUOTE_NOT_OUT = "quote-not-out"

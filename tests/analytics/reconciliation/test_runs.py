@@ -327,6 +327,7 @@ async def test_what_agrees_agrees_to_the_last_record_and_figure(busy: House) -> 
         "opportunities": 4, "forecast-adjustments": 0,
         "orders": 8, "quotes": 2, "returns": 1, "tasks": 3, "cases": 3, "users": 0, "teams": 0, "roles": 0,
         "field-definitions": 0, "activities": 3, "leads": 2, "lead-queues": 0, "lead-forms": 0, "lead-scoring": 0,
+        "quote-settings": 0,
         "quotas": 0, "subscriptions": 2,
         "usages": 0, "exchange-rates": 0, "invoices": 0, "deliveries": 0, "goals": 0, "milestones": 0,
         "price-books": 0, "prices": 0,

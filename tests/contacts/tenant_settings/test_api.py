@@ -125,7 +125,7 @@ async def test_what_cannot_be_is_refused_by_name_with_what_could(
 
 NO_DEALINGS = (
     *("task", "lead", "lead-queue", "quota", "forecast-adjustment", "invoice", "delivery", "milestone"),
-    *("price-book", "price"),
+    *("price-book", "price", "quote-settings", "lead-scoring", "lead-form"),
 )
 
 
@@ -150,6 +150,7 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
         *(f"sales.opportunity.{verb}.v1" for verb in ("switched", "rotted")),
         *(f"sales.goal.{verb}.v1" for verb in ("set", "amended", "achieved", "dropped", "reopened")),
         *(f"sales.quote.{verb}.v1" for verb in ("created", "amended", "expired", "withdrawn", "revised")),
+        *(f"sales.quote.{verb}.v1" for verb in ("approved", "rejected")),
         *(f"sales.subscription.{verb}.v1" for verb in ("amended", "cancelled", "renewal-due", "ended")),
         "service-desk.case.amended.v1",
         "contacts.settings.changed.v1",

@@ -1,6 +1,7 @@
 """What may be done with a quote, and when."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,9 +10,13 @@ import pytest
 
 from kith.errors import Conflict, Invalid, NothingAmended
 from kith.ids import new_id
+from sales.prices.rules import Pricing
 from sales.quotes.rules import (
     Quote,
     QuoteAlreadyAccepted,
+    QuoteAlreadyDecided,
+    QuoteApproval,
+    QuoteNeedsApproval,
     QuoteNoLongerValid,
     QuoteNotDraft,
     QuoteNotOut,
@@ -133,3 +138,65 @@ def test_a_draft_is_withdrawn_as_well_and_nothing_is_withdrawn_twice() -> None:
     it.withdraw(at=DAY)
     with pytest.raises(Conflict):
         it.withdraw(at=DAY)
+
+
+def test_what_is_more_below_its_list_price_than_the_limit_needs_approval() -> None:
+    limit, product = Decimal(15), new_id()
+    prices = Pricing(products={product: (Decimal("9.99"), "EUR")})
+    line: dict[str, Any] = {"product_id": product, "quantity": Decimal(1)}
+    for price, discount, allowed in (
+        ("9.99", 15, True),
+        ("9.99", "15.2", False),
+        ("8.49", 0, True),  # 8.4915 rounded
+        ("8.48", 0, False),
+        ("12", 25, True),
+    ):
+        asked = Line(**line, unit_price=Decimal(price), discount_percent=Decimal(discount))
+        it = created(lines=[TEA, asked], pricing=prices)
+        if allowed:
+            it.send(at=DAY, discount_limit=limit)
+            continue
+        with pytest.raises(QuoteNeedsApproval) as refused:
+            it.send(at=DAY, discount_limit=limit)
+        assert str(refused.value).startswith("Line 2 is more than 15 % below its list price")
+        it.send(at=DAY)  # there is no limit
+
+
+def test_off_what_nobody_listed_the_discount_counts() -> None:
+    it = created(lines=[replace(TEA, discount_percent=Decimal(16))])
+    with pytest.raises(QuoteNeedsApproval):
+        it.send(at=DAY, discount_limit=Decimal(15))
+
+
+def test_an_approval_has_who_when_and_why_and_goes_with_a_change() -> None:
+    it = created(lines=[replace(TEA, discount_percent=Decimal(90))])
+    it.approve(at=DAY, actor="user:1", note="They pay at once.")
+    assert (it.approval, it.decided_by, it.decided_at, it.decision_note) == (
+        QuoteApproval.APPROVED,
+        "user:1",
+        DAY,
+        "They pay at once.",
+    )
+    with pytest.raises(QuoteAlreadyDecided):
+        it.approve(at=DAY, actor="user:2", note=None)
+    event = it.amend(at=DAY, valid_until=DAY + WEEK)
+    assert event.changed == ["valid_until", "approval"]
+    assert (it.approval, it.decided_by, it.decided_at, it.decision_note) == (None,) * 4
+    with pytest.raises(QuoteNeedsApproval):
+        it.send(at=DAY, discount_limit=Decimal(15))
+    it.approve(at=DAY, actor="user:1", note=None)
+    it.send(at=DAY, discount_limit=Decimal(15))
+    it.revise(at=DAY)
+    it.send(at=DAY, discount_limit=Decimal(15))  # as it was
+
+
+def test_one_that_is_rejected_is_not_sent_until_it_is_changed_or_approved() -> None:
+    it = created()
+    event = it.reject(at=DAY, actor="user:1", note="They never pay.")
+    assert (event.approval, it.decision_note) == ("rejected", "They never pay.")
+    with pytest.raises(QuoteNeedsApproval):
+        it.send(at=DAY)
+    it.approve(at=DAY, actor="user:1", note=None)
+    it.send(at=DAY)
+    with pytest.raises(QuoteNotDraft):
+        it.reject(at=DAY, actor="user:1", note="Too late.")

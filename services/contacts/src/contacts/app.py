@@ -18,7 +18,13 @@ from kith.exports import api as exports
 from kith.imports import api as imports
 from kith.people.directory import Directory
 
-_NO_RECORDS = {"analytics.action", "analytics.health", "sales.lead-scoring", *(f"{each}.erasure" for each in PRODUCERS)}
+_NO_RECORDS = {
+    "analytics.action",
+    "analytics.health",
+    "sales.lead-scoring",
+    "sales.quote-settings",
+    *(f"{each}.erasure" for each in PRODUCERS),
+}
 """What events are about besides: no type of GraphQL has its id."""
 _OTHERS = [name for name in NOUNS if not name.startswith("contacts.") and name not in _NO_RECORDS]
 

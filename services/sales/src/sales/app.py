@@ -7,6 +7,8 @@ from kith.reactions import api as reactions
 from sales.deliveries import api as deliveries
 from sales.lead_forms import api as lead_forms
 from sales.leads import api as leads
+from sales.quotes.api import documents_feature
+from sales.quotes.rendering import HtmlRendering
 from sales.resources import RESOURCES
 from sales.tables import people
 
@@ -20,6 +22,7 @@ API = Api(
         leads.FEATURE,
         lead_forms.FEATURE,
         deliveries.FEATURE,
+        documents_feature(HtmlRendering()),
     ),
     people=people,
     tags={exports.TAG: exports.WORDS, processes.TAG: processes.WORDS, reactions.TAG: reactions.WORDS},

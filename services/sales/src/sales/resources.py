@@ -18,6 +18,7 @@ from sales.price_books.form import PRICE_BOOKS
 from sales.prices.form import PRICES
 from sales.products.form import PRODUCTS
 from sales.quotas.form import QUOTAS
+from sales.quote_settings.form import QUOTE_SETTINGS
 from sales.quotes.form import QUOTES
 from sales.reasons.form import REASONS
 from sales.returns.form import RETURNS
@@ -40,6 +41,7 @@ RESOURCES = (
     LEAD_SCORING,
     LEADS,
     QUOTES,
+    QUOTE_SETTINGS,
     QUOTAS,
     SUBSCRIPTIONS,
     EXCHANGE_RATES,

@@ -96,6 +96,12 @@ def completed(
     return made
 
 
+def least_of(line: Line, limit: Decimal, currency: str) -> Decimal:
+    """Returns what a line comes to if so many percent are off its list price; off the price asked, if none is known."""
+    listed = line.unit_price if line.list_price is None else line.list_price
+    return priced(line.quantity, listed, limit, currency)
+
+
 def value_of(lines: Sequence[Line | ReturnedLine], value: Decimal | None) -> Decimal:
     """Returns the value of a record: the sum of its lines, or what was sent, if it has none. Raises Invalid."""
     if not lines:

@@ -29,6 +29,7 @@ from kith.events import (
     pipelines,
     prices,
     quotas,
+    quotes,
     reasons,
     sales,
     service_desk,
@@ -44,7 +45,7 @@ PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
     "contacts": (contacts, exchanges, people, custom_fields, consents, notes, attachments),
     "sales": (
         *(sales, pipelines, quotas, reasons, activities, leads, subscriptions, exchange_rates, invoices),
-        *(deliveries, goals, forecast_adjustments, prices),
+        *(deliveries, goals, forecast_adjustments, prices, quotes),
     ),
     "service-desk": (service_desk,),
     "analytics": (analytics,),

@@ -224,6 +224,8 @@ class QuoteCreated(Event):
     opportunity_id: UUID | None = None
     valid_until: datetime | None = None
     price_book_id: UUID | None = None
+    clone_of_id: UUID | None = None
+    """The quote whose lines it has."""
 
 
 class QuoteAmended(Amended):

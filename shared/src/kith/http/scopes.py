@@ -6,7 +6,7 @@ from functools import lru_cache
 
 VERBS: Mapping[str, Sequence[str]] = {
     "contacts": ("read", "write", "operate", "personal", "audit", "admin"),
-    "sales": ("read", "write", "operate", "personal", "audit"),
+    "sales": ("read", "write", "approve", "operate", "personal", "audit"),
     "service-desk": ("read", "write", "operate", "personal", "audit"),
     "analytics": ("read", "write", "operate", "personal", "audit"),
 }

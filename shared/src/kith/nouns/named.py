@@ -86,7 +86,7 @@ class Named:
                     wrong = field if hasattr(given, field) else name
                     raise Invalid(f"The {what.replace('_', ' ')} has another {field.removesuffix('_id')}.", field=wrong)
             if changed is None:
-                lent = {field: getattr(record, field) for field in follows.lends if getattr(given, field) is None}
+                lent = {field: getattr(record, field) for field in follows.lends if getattr(given, field) in (None, [])}
                 taken = {field: value for field, value in lent.items() if value is not None} | taken
         if changed is None:
             self._check_complete(given, taken)

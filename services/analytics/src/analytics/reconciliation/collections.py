@@ -28,6 +28,7 @@ from kith.events.people import RoleCreated, TeamCreated, UserInvited
 from kith.events.pipelines import PipelineCreated
 from kith.events.prices import PriceBookCreated, PriceCreated
 from kith.events.quotas import QuotaCreated
+from kith.events.quotes import QuoteSettingsChanged
 from kith.events.reasons import ReasonCreated
 from kith.events.sales import (
     OpportunityOpened,
@@ -102,6 +103,7 @@ COLLECTIONS = (
     _of("sales", "lead-forms", LeadFormCreated),
     _of("sales", "lead-queues", LeadQueueCreated),
     _of("sales", "lead-scoring", LeadScoringChanged, one_per_tenant=True),
+    _of("sales", "quote-settings", QuoteSettingsChanged, one_per_tenant=True),
     _of("sales", "quotas", QuotaCreated),
     _of("sales", "exchange-rates", ExchangeRateCreated),
     _of("sales", "invoices", InvoiceIssued),

@@ -1,7 +1,7 @@
 """What the products in the lines of a request cost, which its rules are given."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
@@ -37,11 +37,14 @@ class Priced:
         """Nothing follows."""
 
 
-async def pricing_of(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Priced:
-    """Returns the prices of the products that lines name: in the price books that are named, and in the defaults."""
+async def pricing_of(
+    connection: AsyncConnection, tenant: str, asked: Sequence[Attempt], more: Collection[UUID] = ()
+) -> Priced:
+    """Returns the prices of the products that lines name, and of `more`: in the price books that are named, and in the
+    defaults."""
     given = [each for each, _ in asked]
     lines = (line for each in given for line in getattr(each, "lines", None) or ())
-    if not (named := {each.product_id for each in lines} - {None}):
+    if not (named := {*more, *(each.product_id for each in lines)} - {None}):
         return Priced(Pricing())
     wanted, b, p = cast(sorted(named), ARRAY(Uuid)), price_books.c, prices.c
     own = {getattr(record, "price_book_id", None) for _, record in asked} | values_of(given, "price_book_id")

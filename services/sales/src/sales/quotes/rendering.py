@@ -38,9 +38,13 @@ class QuoteDocument:
 class Rendering(Protocol):
     """Makes a document of a quote: HTML, PDF."""
 
-    media_type: str
-    policy: str
-    """The Content-Security-Policy that the document is shown with."""
+    @property
+    def media_type(self) -> str: ...
+
+    @property
+    def policy(self) -> str:
+        """Returns the Content-Security-Policy that the document is shown with."""
+        ...
 
     def render(self, quote: QuoteDocument) -> bytes:
         """Returns the document. What is in the quote is text, whatever it looks like."""

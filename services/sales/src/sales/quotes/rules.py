@@ -10,6 +10,7 @@ from uuid import UUID
 
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
+from kith.events.quotes import QuoteApproved, QuoteRejected
 from kith.events.sales import (
     QuoteAccepted,
     QuoteAmended,
@@ -23,7 +24,7 @@ from kith.events.sales import (
 )
 from kith.nouns.aggregate import CustomerOwned
 from sales.prices.rules import NO_PRICES, Pricing
-from sales.values import Line, completed, value_of
+from sales.values import Line, completed, least_of, value_of
 
 
 class QuoteState(StrEnum):
@@ -36,6 +37,11 @@ class QuoteState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class QuoteApproval(StrEnum):
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
 OUT = (QuoteState.SENT, QuoteState.VIEWED)
 """The customer has it, and may accept it."""
 OPEN = (QuoteState.DRAFT, *OUT)
@@ -44,6 +50,14 @@ OPEN = (QuoteState.DRAFT, *OUT)
 
 class QuoteNotDraft(Conflict):
     code = ErrorCode.QUOTE_NOT_DRAFT
+
+
+class QuoteNeedsApproval(Conflict):
+    code = ErrorCode.QUOTE_NEEDS_APPROVAL
+
+
+class QuoteAlreadyDecided(Conflict):
+    code = ErrorCode.QUOTE_ALREADY_DECIDED
 
 
 class QuoteNotOut(Conflict):
@@ -63,6 +77,8 @@ class Quote(CustomerOwned):
     """What is offered to a customer: lines at their prices, until an instant."""
 
     opportunity_id: UUID | None = None
+    clone_of_id: UUID | None = None
+    """The quote whose lines it had at first."""
     currency: str
     price_book_id: UUID | None = None
     """By which its lines are priced. None: by the default."""
@@ -74,6 +90,13 @@ class Quote(CustomerOwned):
     state: QuoteState = QuoteState.DRAFT
     revision: int = 1
     """Each supersedes the one before."""
+    approval: QuoteApproval | None = None
+    """What was decided of it as it is. None: nothing."""
+    decided_by: str | None = None
+    """The actor."""
+    decided_at: datetime | None = None
+    decision_note: str | None = None
+    """Why."""
     sent_at: datetime | None = None
     closed_at: datetime | None = None
     reason: str | None = None
@@ -92,13 +115,16 @@ class Quote(CustomerOwned):
         currency: str,
         price_book_id: UUID | None = None,
         lines: list[Line],
+        clone_of_id: UUID | None = None,
         pricing: Pricing = NO_PRICES,
         **fields: Any,
     ) -> tuple[Self, QuoteCreated]:
-        """A line without a price has the list price."""
-        lines = completed(pricing.listed(_some(lines), currency, at, price_book_id, former={}), currency)
+        """A line without a price has the list price. Those of a clone ask what they asked."""
+        former = {} if clone_of_id is None else {each.number: each for each in lines}
+        lines = completed(pricing.listed(_some(lines), currency, at, price_book_id, former=former), currency)
         it = cls(
             id=id,
+            clone_of_id=clone_of_id,
             currency=currency,
             price_book_id=price_book_id,
             lines=lines,
@@ -110,13 +136,41 @@ class Quote(CustomerOwned):
 
     def amend(self, *, at: datetime, pricing: Pricing = NO_PRICES, **fields: Any) -> QuoteAmended:
         """Only the fields sent change; lines are sent whole. Those that are to stay have their numbers, and one without
-        a number is a new one."""
+        a number is a new one. What was decided of it as it was is void."""
         self._must_be_draft(at)
-        return QuoteAmended.of_changed(self, self.set(self._priced(fields, at, pricing)))
+        changed = self.set(self._priced(fields, at, pricing))
+        if self.approval is not None:
+            self.approval = self.decided_by = self.decided_at = self.decision_note = None
+            changed.append("approval")
+        return QuoteAmended.of_changed(self, changed)
 
-    def send(self, *, at: datetime) -> QuoteSent:
-        """The customer has it from now on, and it is not changed any more."""
+    def approve(self, *, at: datetime, actor: str, note: str | None) -> QuoteApproved:
+        """It may be sent as it is, whatever is given off."""
+        self._decide(QuoteApproval.APPROVED, at, actor, note)
+        return QuoteApproved.of(self)
+
+    def reject(self, *, at: datetime, actor: str, note: str) -> QuoteRejected:
+        """It may not be sent as it is."""
+        self._decide(QuoteApproval.REJECTED, at, actor, note)
+        return QuoteRejected.of(self)
+
+    def _decide(self, approval: QuoteApproval, at: datetime, actor: str, note: str | None) -> None:
         self._must_be_draft(at)
+        if self.approval is approval:
+            raise QuoteAlreadyDecided(f"Quote {self.id} is {approval} already.")
+        self.approval, self.decided_by, self.decided_at, self.decision_note = approval, actor, at, note
+
+    def send(self, *, at: datetime, discount_limit: Decimal | None = None) -> QuoteSent:
+        """The customer has it from now on, and it is not changed any more. One with a line that is below its list price
+        by more percent than the limit has to be approved before."""
+        self._must_be_draft(at)
+        if self.approval is QuoteApproval.REJECTED:
+            raise QuoteNeedsApproval(f"Quote {self.id} is rejected: amend it, or have it approved.")
+        if self.approval is None and discount_limit is not None:
+            for each in self.lines:
+                if each.amount < least_of(each, discount_limit, self.currency):
+                    rule = f"more than {discount_limit.normalize():f} % below its list price"
+                    raise QuoteNeedsApproval(f"Line {each.line} is {rule}: quote {self.id} needs approval.")
         if self.valid_until is not None and self.valid_until <= at:
             raise QuoteNoLongerValid(f"Quote {self.id} is valid until {self.valid_until.isoformat()}.")
         self.state, self.sent_at = QuoteState.SENT, at
