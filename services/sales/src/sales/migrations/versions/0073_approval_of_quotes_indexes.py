@@ -2,8 +2,8 @@
 
 from kith.db.migrations import build_index
 
-revision = "0072"
-down_revision = "0071"
+revision = "0073"
+down_revision = "0072"
 branch_labels = None
 depends_on = None
 
