@@ -10,7 +10,7 @@ from sqlalchemy import TEXT, Boolean, Column, ForeignKeyConstraint, Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.owned import owned_through
-from kith.db.tables import aggregate_table, one_of, values_column
+from kith.db.tables import ERASED_TOO, aggregate_table, one_of, values_column
 from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
 from kith.nouns.resource import Attempt, Command, Follows, One, Resource, View
 from kith.nouns.value_inputs import Values
@@ -48,7 +48,7 @@ deliveries = aggregate_table(
     ForeignKeyConstraint(["tenant_id", "order_id"], [orders.c.tenant_id, orders.c.id]),
     values_column("lines", DeliveredLine),
     Column("carrier", TEXT),
-    Column("tracking", TEXT),
+    Column("tracking", TEXT, info={ERASED_TOO: True}),
     Column("state", one_of(DeliveryState), nullable=False),
     Column("completes", Boolean, nullable=False),
     Column("on_time", Boolean),
