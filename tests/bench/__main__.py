@@ -1,8 +1,8 @@
 """`make bench`: how fast, as a ratio to a ceiling measured in the same run, so that a slow machine does not lie.
 
 python -m tests.bench [write_outbox] [relay] [fold] [freshness] [rebuild] [query] [health] [neighbours] [rescoring]
-    [merges] [import] [lists] [search] [reach] [timers] [recurring] [products]
-    [growth]
+    [merges] [import] [lists] [search] [reach] [timers] [recurring] [forecasts]
+    [products] [growth]
 
 What has no ceiling is asked for by name: `unit_costs` measures what one event, row, request costs, in time of the
 processor, bytes and memory; `--json FILE` adds them to those of the file, as it does what `growth` finds.
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from tests.bench import (
     fold,
+    forecasts,
     freshness,
     growth,
     health,
@@ -60,6 +61,7 @@ WORK = {
     "reach": reach.run,
     "timers": timers.run,
     "recurring": recurring.run,
+    "forecasts": forecasts.run,
     "products": products.run,
     "growth": growth.run,
 }

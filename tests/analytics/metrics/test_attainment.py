@@ -100,12 +100,12 @@ class House:
         )
         await self.fold(self.event(opened, new_id()))
 
-    async def judged(self, direction: str, value: int, category: str = "commit", **whose: Any) -> UUID:
-        """An adjustment of April."""
+    async def judged(self, direction: str, value: int, category: str = "commit", month: int = 4, **whose: Any) -> UUID:
+        """An adjustment of a month."""
         made = ForecastAdjustmentCreated(
             period="month",
-            starts_on=date(2026, 4, 1),
-            ends_on=date(2026, 4, 30),
+            starts_on=date(2026, month, 1),
+            ends_on=date(2026, month + 1, 1) - timedelta(days=1),
             forecast_category=category,
             direction=direction,
             value=Decimal(value),
@@ -267,6 +267,54 @@ async def test_a_teams_forecast_is_adjusted_by_its_head(house: House) -> None:
     assert one["value"] == 50
     mine = await house.figure("sales.period_forecast", house.acting("ann", "own"), **APRIL)
     assert (mine["value"], parts(mine)["adjusted"]) == (40, 36)
+
+
+def with_overrides(deals: Mapping[Any, int], overrides: Mapping[Any, int], whose: Any, seen: set[str]) -> int:
+    """Returns the forecast of those who are seen. An override counts if all in `whose` it is are."""
+    counted = {key: value for key, value in overrides.items() if whose[key[0]] <= seen}
+    stood_for = {(owner, *key[1:]) for key in counted for owner in whose[key[0]]}
+    rest = sum(value for key, value in deals.items() if key[0] in seen and key not in stood_for)
+    return rest + sum(counted.values())
+
+
+async def test_an_override_stands_for_deals_only_where_it_is_counted_itself(house: House) -> None:
+    chance, categories, months = Random(11), ("commit", "pipeline"), (3, 4, 5)
+    members = {"north": {"ann", "bob"}, "coast": {"bob"}, "south": {"cem"}}
+    people = {name: {name} for name in house.people}
+    keys = [(name, category, month) for name in house.people for category in categories for month in months]
+    deals = {key: chance.randrange(1, 100) for key in keys}
+    for (name, category, month), value in deals.items():
+        await house.expects(name, value, category, date(2026, month, chance.randrange(1, 29)))
+    by_owner = {key: chance.randrange(1, 100) for key in keys if chance.random() < 0.5}
+    by_team = {(name, *key[1:]): chance.randrange(1, 100) for name in members for key in keys if chance.random() < 0.1}
+    for (name, category, month), value in by_owner.items():
+        await house.judged("override", value, category, month, owner_id=house.people[name])
+    for (name, category, month), value in by_team.items():
+        await house.judged("override", value, category, month, team_id=house.teams[name])
+    everybody = set(people)
+    team = "sales.team_adjusted_forecast"
+    assert (await house.figure(team))["value"] == with_overrides(deals, by_team, members, everybody)
+    by = await house.by_team(team)
+    for name, those in members.items():
+        own = {key: value for key, value in by_team.items() if key[0] == name}
+        wanted = with_overrides({k: v for k, v in deals.items() if k[0] in those}, own, members, everybody)
+        assert by[name] == wanted
+        assert (await house.figure(team, filter=f"opportunity_team:{house.teams[name]}"))["value"] == wanted
+    for name, width, those in (
+        ("ann", "own", {"ann"}),
+        ("bob", "own", {"bob"}),
+        ("ann", "team", {"ann", "bob"}),
+        ("bob", "team", {"bob"}),
+        ("cem", "team", {"cem"}),
+    ):
+        reader = house.acting(name, width)
+        assert (await house.figure(team, reader))["value"] == with_overrides(deals, by_team, members, those)
+        found = await house.figure("sales.adjusted_forecast", reader)
+        assert found["value"] == with_overrides(deals, by_owner, people, those)
+    one = await house.figure("sales.adjusted_forecast", filter=f"opportunity_owner:{house.people['bob']}")
+    assert one["value"] == with_overrides(deals, by_owner, people, {"bob"})
+    rest = await house.figure("sales.adjusted_forecast", filter=f"opportunity_owner:!{house.people['bob']}")
+    assert rest["value"] == with_overrides(deals, by_owner, people, everybody - {"bob"})
 
 
 async def test_last_tuesdays_forecast_has_the_deals_adjustments_and_quotas_of_then(house: House) -> None:

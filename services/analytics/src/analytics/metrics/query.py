@@ -1,7 +1,7 @@
 """The query that measures are evaluated for, and the common parts of their statements."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Interval as Duration
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.sql.selectable import LateralFromClause
+from sqlalchemy.sql.selectable import LateralFromClause, TableValuedAlias
 
 from analytics.health.scores.tables import health_changes
 from analytics.metrics.definition import ULTIMATE_PARENT, USERS, WITHIN, Dimension, Source
@@ -208,10 +208,10 @@ def holds(  # noqa: C901, PLR0911 - one for each
     query: MetricQuery,
     first_at: ColumnElement[Any] | None = None,
     ends: Ends | None = None,
-    slices: "Slices | None" = None,
+    overrides: Mapping[str, FromClause] | None = None,
 ) -> ColumnElement[bool]:
     """Returns the condition; `first_at` is when the customer was first active, which only OfNewCustomer needs, and
-    `ends` those of the period, which only conditions of stocks need."""
+    `ends` those of the period, which only conditions of stocks need, and `overrides`, by whose they are, Overridden."""
     match condition:
         case Is(field, values, negated):
             found = field_of(table, field).in_(values)
@@ -240,9 +240,8 @@ def holds(  # noqa: C901, PLR0911 - one for each
         case Stands(types):
             return _stands(types, table, query)
         case Overridden(whose):
-            assert ends is not None
-            assert slices is not None
-            return _overridden(whose, table, query, ends, slices)
+            assert overrides is not None
+            return overrides[whose].c.days.bool_op("@>")(_day_of(field_of(table, "expected_close")))
 
 
 def _stands(types: Iterable[str], table: FromClause, query: MetricQuery) -> ColumnElement[bool]:
@@ -263,31 +262,53 @@ def _in_days(day: ColumnElement[Any], ends: Ends) -> ColumnElement[bool]:
     return and_(day >= ends.first_day, day < ends.after_last)
 
 
-def _overridden(whose: str, table: FromClause, query: MetricQuery, ends: Ends, slices: "Slices") -> ColumnElement[bool]:
-    a, mine = facts.alias(), table.c.state
-    said = a.c.state
-    if whose == "owner":
-        of_whom = said["owner"].astext == mine["owner"].astext
-    elif slices.by_team:  # each row is of one of its owner's teams
-        of_whom = said["team_id"].astext == slices.teams.c.team_id
-    else:
-        teams = select(slices.teams.c.team_id).where(slices.teams.c.user_id == mine["owner"].astext)
-        of_whom = said["team_id"].astext.in_(teams)
-    closes = mine["expected_close"].astext
-    return exists().where(
-        a.c.tenant_id == query.tenant,
-        a.c.type.in_(types_of("sales.forecast-adjustment")),
-        a.c.time < ends.at,
-        or_(a.c.until.is_(None), a.c.until >= ends.at),
-        _in_use(a),
-        said["direction"].astext == "override",
-        said["currency"].astext == mine["currency"].astext,  # also where all comes in one currency
-        said["forecast_category"].astext == field_of(table, "forecast_category"),
-        said["starts_on"].astext <= closes,
-        said["ends_on"].astext >= closes,
-        _in_days(said["starts_on"].astext, ends),
-        _in_days(said["ends_on"].astext, ends),
-        of_whom,
+def _day_of(text: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((func.pg_input_is_valid(text, "date"), cast(text, Date)))
+
+
+def overrides_of(whose: str, query: MetricQuery, instants: TableValuedAlias, slices: "Slices") -> FromClause:
+    """Selects what overrides stand for that pass the query's filters, a row for each instant, user, currency and
+    category; or team instead of user, where figures are divided by team."""
+    a, at = facts.alias("adjustment"), instants.alias("judged")
+    said, ends = a.c.state, Ends(*(at.c[name] for name in Ends._fields))
+    mine = Slices(replace(query, group_by=()), a, a.c.customer_id, ends.at, slices)
+    source, of_whom = mine.join(a.join(at, true())), said[whose].astext
+    if whose == "team_id" and not slices.by_team:
+        source = source.join(mine.teams, mine.teams.c.team_id == of_whom)
+        of_whom = mine.teams.c.user_id
+    agreed = (said[name].astext.label(name) for name in ("currency", "forecast_category"))
+    keys = [at.c.index, of_whom.label("whose"), *agreed]
+    first, last = (_day_of(said[name].astext) for name in ("starts_on", "ends_on"))
+    days = func.range_agg(case((first <= last, func.daterange(first, last, "[]"))))
+    return (
+        select(*keys, days.label("days"))
+        .select_from(source)
+        .where(
+            a.c.tenant_id == query.tenant,
+            a.c.type.in_(types_of("sales.forecast-adjustment")),
+            a.c.time < ends.at,
+            or_(a.c.until.is_(None), a.c.until >= ends.at),
+            _in_use(a),
+            said["direction"].astext == "override",
+            _in_days(said["starts_on"].astext, ends),
+            _in_days(said["ends_on"].astext, ends),
+            *mine.where,
+        )
+        .group_by(*keys)
+        .subquery(f"overrides_by_{whose}")
+    )
+
+
+def may_be_overridden(
+    by: FromClause, whose: str, table: FromClause, instants: TableValuedAlias, slices: "Slices"
+) -> ColumnElement[bool]:
+    """Returns the condition by which `overrides_of` are joined, one at most."""
+    by_team = whose == "team_id" and slices.by_team  # each row is of one of its owner's teams
+    return and_(
+        by.c.index == instants.c.index,
+        by.c.whose == (slices.teams.c.team_id if by_team else field_of(table, "owner")),
+        by.c.currency == table.c.state["currency"].astext,
+        by.c.forecast_category == field_of(table, "forecast_category"),
     )
 
 
@@ -304,11 +325,17 @@ class Slices:
     """Joins the customers, if needed, and groups and filters by dimensions."""
 
     def __init__(
-        self, query: MetricQuery, table: FromClause, customer_id: ColumnElement[Any], at: ColumnElement[Any]
+        self,
+        query: MetricQuery,
+        table: FromClause,
+        customer_id: ColumnElement[Any],
+        at: ColumnElement[Any],
+        beside: "Slices | None" = None,
     ) -> None:
+        """`beside` are those of the same statement whose teams they share."""
         joined = [*query.group_by, *(each.dimension for each in query.filters if not _chooses_customers(each))]
         used = [*query.group_by, *(each.dimension for each in query.filters)]
-        self._query, self._table, self._at, self._customer_id = query, table, at, customer_id
+        self._query, self._table, self._at, self._customer_id, self._beside = query, table, at, customer_id, beside
         of_record = any(each.source is Source.CUSTOMER and not each.names_customers for each in joined)
         self.customers = customers(query) if of_record else None
         self._parts = parts_of(customers(query), query.tenant) if any(each.names_customers for each in used) else None
@@ -329,7 +356,7 @@ class Slices:
     @cached_property
     def teams(self) -> CTE:
         """The teams of all users, at the end of the interval."""
-        return teams_of_users(self._query.tenant, self._query.ends_at)
+        return self._beside.teams if self._beside else teams_of_users(self._query.tenant, self._query.ends_at)
 
     def join(self, source: FromClause) -> FromClause:
         if self.customers is not None:

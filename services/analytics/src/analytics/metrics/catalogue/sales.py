@@ -91,12 +91,13 @@ def _adjusted(id: str, title: str, whose: str, words: str, by_whom: Dimension, e
         words="Value, gross, of what is open and expected to close in the interval, in stages that are not omitted "
         f"from forecasts, as `computed`; and as {words} have adjusted it, for periods that lie in the interval as a "
         "whole: raised, lowered, or overridden, where the amount stands in place of what is computed for that period, "
-        "currency and category.",
+        "currency and category, if it is counted itself.",
         components={"computed": _expected(IN_CATEGORY), **_judged(whose, IN_CATEGORY)},
         sums={"adjustment": JUDGED},
         numerator=f"computed + {JUDGED}",
         dimensions=by(by_whom, "forecast_category", "currency"),
         reached_by=USERS,
+        version=2,
         example=example,
     )
 
@@ -335,7 +336,7 @@ METRICS = (
         numerator="commit",
         dimensions=OF_OPPORTUNITY,
         reached_by=USERS,
-        version=2,
+        version=3,
         example="Won for 5,000; open and expected to close in it 3,000 and 1,000 in stages that commit and 1,000 in "
         "one that does not, and 9,000 expected later: 3,000 + 1,000 = 4,000.",
     ),

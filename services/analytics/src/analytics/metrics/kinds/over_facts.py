@@ -1,7 +1,8 @@
 """The common part of flows and stocks: their values are counts, sums and medians over single facts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, FromClause, Numeric, Row, Select, case, cast, func, literal, or_, select, tuple_
@@ -50,6 +51,8 @@ class OverFacts(ABC, Generic[M]):
     """When the fact's customer was first active, if a measure needs it."""
     ends: Ends | None = None
     """Those of the period, if a measure needs them."""
+    overrides: Mapping[str, FromClause] = MappingProxyType({})
+    """By whose they are, if a measure needs them."""
     slices: Slices
     table: FromClause = facts
     """Their rows: the facts, or the lines of each."""
@@ -76,7 +79,7 @@ class OverFacts(ABC, Generic[M]):
         conditions = [self.table.c.type.in_(self.types(measure))]
         if not isinstance(measure.of, Count):
             conditions.append(number_of(self.table, measure.of).is_not(None))
-        context = (self.table, self.query, self.first_active, self.ends, self.slices)
+        context = (self.table, self.query, self.first_active, self.ends, self.overrides)
         held = (holds(each, *context) for each in measure.where)
         return all_hold([*conditions, *held])
 

@@ -10,9 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.calendar import zone_of
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.kinds.over_facts import OverFacts, add_cells, is_of_amount
-from analytics.metrics.measure import DayIn, InstantIn, Stock
+from analytics.metrics.measure import DayIn, InstantIn, Overridden, Stock
 from analytics.metrics.phrases import condition_in_words, joined, plural, taken_in_words
-from analytics.metrics.query import Cells, Ends, Member, MetricQuery, Slices, Weighed
+from analytics.metrics.query import (
+    Cells,
+    Ends,
+    Member,
+    MetricQuery,
+    Slices,
+    Weighed,
+    may_be_overridden,
+    overrides_of,
+)
 from analytics.projections.facts import attributes_of, types_of
 from analytics.projections.tables import facts
 from kith.db.tables import Moment
@@ -86,11 +95,19 @@ class _Standing(OverFacts[Stock]):
         self.instants = each.table_valued(*columns, with_ordinality="index").render_derived("instants")
         self.ends = Ends(*(self.instants.c[name] for name in columns))
         self.slices = Slices(query, facts, facts.c.customer_id, self.instants.c.at)
+        conditions = [each for measure in measures for each in measure.where]
+        self.overrides = {
+            each.whose: overrides_of(each.whose, query, self.instants, self.slices)
+            for each in conditions
+            if isinstance(each, Overridden)
+        }
 
     def where(self, statement: Select[Any]) -> Select[Any]:
         at = self.instants.c.at
         held = (facts.c.time < at) & or_(facts.c.until.is_(None), facts.c.until >= at)
         source: FromClause = self.slices.join(facts.join(self.instants, held))
+        for whose, by in self.overrides.items():
+            source = source.outerjoin(by, may_be_overridden(by, whose, facts, self.instants, self.slices))
         types = sorted({type for measure in self.measures for type in types_of(measure.noun)})
         counted = or_(*(self.counts(measure) for measure in self.measures))
         return statement.select_from(source).where(
