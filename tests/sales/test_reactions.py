@@ -7,6 +7,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy import Select, func, literal_column, select, update
 from tests.playbooks import Hearing, hearing, of_customer
 
 from kith.events.contacts import ContactCreated, ContactErased, ContactMerged, ContactUnmerged
@@ -14,14 +16,18 @@ from kith.events.envelope import Envelope
 from kith.events.event import Event
 from kith.events.sales import OpportunityLost
 from kith.ids import new_id
+from kith.reactions import pending, reacting
 from kith.reactions.declared import On
-from kith.reactions.reacting import reacting
+from kith.reactions.reacting import Reacting
 from kith.testing import Answer, Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
-from sales.quotes.form import QUOTES
+from sales.consumers import REACTING
+from sales.opportunities.form import opportunities
+from sales.quotes.form import QUOTES, quotes
 from sales.service import SERVICE
 from sales.tables import idempotency, outbox
 
+FOLLOWING = {"noun": "opportunity", "command": "follow_contacts"}
 LINES = [{"quantity": 1, "unit_price": "5"}]
 
 
@@ -93,14 +99,14 @@ async def test_those_of_one_that_was_reopened_meanwhile_stay(worker: Hearing, ou
 async def test_what_the_rules_refuse_is_listed_and_holds_up_nothing(
     worker: Hearing, ours: Tenant, other: Tenant
 ) -> None:
-    async def of_any_state(*_: Any) -> list[UUID]:
-        return [UUID(quote["id"])]
+    async def of_any_state(*_: Any) -> Select[UUID]:
+        return select(quotes.c.id).where(quotes.c.id == UUID(quote["id"]))
 
     (deal, quote), (next_deal, _) = await lost_with_quote(ours), await lost_with_quote(other)
     assert (await ours.post(f"/v1/quotes/{quote['id']}:withdraw", {})).is_success
     reaction = On(OpportunityLost).do(QUOTES, "withdraw", to=of_any_state)
-    handle = reacting([reaction], source="sales", outbox=outbox, idempotency=idempotency)
-    worker.subscription = replace(worker.subscription, handle=handle)
+    handler = Reacting([reaction], source="sales", outbox=outbox, idempotency=idempotency).handler
+    worker.subscription = replace(worker.subscription, handle=handler)
     event = lost(ours, deal)
     await worker.hears(event, lost(other, next_deal))
     assert await worker.reasons() == []
@@ -206,3 +212,56 @@ async def test_contacts_and_users_that_are_not_known_are_noted(people: People, o
         await connection.exec_driver_sql(old)
     listed = (await shown(ours, "/v1/unconfirmed-references"))["items"]
     assert {(each["noun"], each["id"]) for each in listed} == {("contact", str(nobody)), ("user", str(no_user))}
+
+
+async def carry_on(worker: Hearing) -> None:
+    task, _ = REACTING.tasks()
+    while await task.step(worker.engine):
+        pass
+
+
+async def test_of_many_records_some_are_given_it_at_a_time(
+    people: People, ours: Tenant, other: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reacting, "AT_A_TIME", 2)
+    deals = [await deal_with(ours, people.ann) for _ in range(5)]
+    _, theirs = await lost_with_quote(other)
+    lost_one = said(other, theirs["opportunity_id"], OpportunityLost(from_stage="prospecting"))
+    await people.worker.hears(said(ours, people.ann, ContactMerged(into=people.bob)), lost_one)
+    assert await state_of(other, theirs) == "withdrawn", "another tenant waits for none of it"
+    assert [await named(ours, each) for each in deals] == [[people.ann]] * 5
+    step, report = REACTING.tasks()
+    await report.step(people.worker.engine)
+    assert (REGISTRY.get_sample_value("kith_reactions_pending", FOLLOWING) or 0) >= 1
+    while not (followed := [(await named(ours, each))[0] for each in deals].count(people.bob)):
+        assert await step.step(people.worker.engine)
+    assert followed == 2
+    await carry_on(people.worker)
+    assert [await named(ours, each) for each in deals] == [[people.bob]] * 5
+    assert {(await shown(ours, each))["version"] for each in deals} == {2}
+    assert (await shown(ours, "/v1/refused-reactions"))["items"] == []
+
+
+@pytest.mark.parametrize("at_a_time", [0, 300])
+async def test_a_deal_of_a_transaction_that_began_before_the_merge_follows_later(
+    people: People, ours: Tenant, at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reacting, "AT_A_TIME", at_a_time)
+    deal = await deal_with(ours, people.eve)
+    await people.merge(people.ann, people.bob)
+    monkeypatch.setattr(reacting, "AT_A_TIME", 300)
+    await carry_on(people.worker)
+    contacts = f'[{{"contact_id": "{people.ann}"}}]'
+    async with people.worker.engine.begin() as connection:
+        written = update(opportunities).where(opportunities.c.id == UUID(deal.rpartition("/")[2]))
+        await connection.execute(written.values(contacts=literal_column(f"'{contacts}'::jsonb")))
+    await carry_on(people.worker)
+    assert await named(ours, deal) == [people.ann]
+    async with people.worker.engine.begin() as connection:
+        of_ours = update(pending.TABLE).where(pending.TABLE.c.tenant_id == ours.name)
+        await connection.execute(of_ours.values(next_at=func.now()))
+    await carry_on(people.worker)
+    assert await named(ours, deal) == [people.bob]
+    async with people.worker.engine.connect() as connection:
+        rows = select(pending.TABLE).where(pending.TABLE.c.tenant_id == ours.name)
+        assert (await connection.execute(rows)).all() == []

@@ -223,7 +223,7 @@ async def test_each_table_of_tenants_is_written_or_says_why_not(
             "custom_entries",
             "export_pieces",
             *(of_contacts if service is CONTACTS else {*learnt, "field_definitions"}),
-            *({"timers", "refused_reactions"} if service is SALES else ()),
+            *({"timers", "pending_reactions", "refused_reactions"} if service is SALES else ()),
         }
     assert other_tenant not in "".join(
         (tmp_path / "export" / name).read_text() for name in names_in(tmp_path / "export")

@@ -13,7 +13,7 @@ from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.leads import LeadScoreReached
 from kith.testing import Answer, Issuer, Tenant, serving
-from sales.consumers import react
+from sales.consumers import REACTING
 from sales.leads.rescoring import rescoring
 from sales.service import SERVICE
 
@@ -131,7 +131,7 @@ async def test_coming_to_the_threshold_is_an_event_and_may_qualify(
     reached = LeadScoreReached(score=70, threshold=60)
     events = [said(ours, made["id"], reached), said(other, not_asked["id"], reached)]
     async with worker.begin() as connection:
-        await react(connection, events)
+        await REACTING.handler(connection, events)
     assert (await shown(ours, made))["state"] == "qualified"
     assert (await shown(other, not_asked))["state"] == "new"
 

@@ -16,7 +16,7 @@ from kith.nouns.elsewhere import Known, in_turn, noting
 from kith.outbox.relay import topic_of
 from kith.people.directory import keeping
 from kith.reactions.creating import Body, creating, run_of
-from kith.reactions.reacting import reacting
+from kith.reactions.reacting import Reacting
 from sales.erasing import ERASING
 from sales.reactions import REACTIONS
 from sales.tables import idempotency, known_contacts, known_customers, known_runs, outbox, people
@@ -56,7 +56,7 @@ note_contacts = noting(
     {ContactCreated.type: contact_of, ContactMerged.type: contact_of, ContactStated.type: stated_contact},
 )
 keep_merged_contacts = keeping_merges(known_contacts, ContactMerged, ContactUnmerged)
-react = reacting(REACTIONS, source="sales", outbox=outbox, idempotency=idempotency)
+REACTING = Reacting(REACTIONS, source="sales", outbox=outbox, idempotency=idempotency)
 note_runs = noting(known_runs, {ActionRequested.type: run_of})
 SUBSCRIPTIONS = (
     Subscription(
@@ -71,7 +71,7 @@ SUBSCRIPTIONS = (
             keep_merged_contacts,
             note_runs,
             create_tasks,
-            react,
+            REACTING.handler,
             ERASING.handler,
         ),
     ),

@@ -10,7 +10,7 @@ from kith.peers.calls import Peers
 from kith.processes.runner import Processes
 from kith.runtime.service import Service
 from kith.timers.firing import Timers
-from sales.consumers import SUBSCRIPTIONS
+from sales.consumers import REACTING, SUBSCRIPTIONS
 from sales.erasing import ERASING
 from sales.leads.conversion import LEAD_CONVERSION
 from sales.leads.rescoring import rescoring
@@ -43,6 +43,7 @@ SERVICE = Service(
         rescoring(),
         Repointing(outbox.metadata).task(),
         ERASING.task(),
+        *REACTING.tasks(),
         *Exporter("sales", RESOURCES).tasks(),
         *Processes((LEAD_CONVERSION,), source="sales", outbox=outbox, idempotency=idempotency, peers=_peers).tasks(),
     ),

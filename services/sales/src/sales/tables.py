@@ -25,6 +25,7 @@ from kith.nouns.unconfirmed import unconfirmed_table
 from kith.outbox.table import outbox_table
 from kith.people.directory import directory_tables
 from kith.processes.table import processes_table
+from kith.reactions.pending import pending_table
 from kith.reactions.refused import refused_table
 from kith.timers.table import timers_table
 from sales.pipelines.values import PipelineStage
@@ -52,6 +53,7 @@ known_contacts = elsewhere_table("known_contacts", metadata, *merge_columns("con
 Index("known_contacts_by_merged_into", known_contacts.c.tenant_id, known_contacts.c.merged_into)
 for each in (known_contacts, known_runs):
     owned_through(each, known_customers)
+pending_reactions = pending_table(metadata)
 refused_reactions = refused_table(metadata)
 field_definitions = definitions_table(metadata)
 custom_entries = entries_table(metadata)

@@ -35,7 +35,7 @@ from kith.runtime.tasks import Task
 
 AT_A_TIME = 1000
 """Records that a transaction gives to another customer; they are locked meanwhile."""
-_PATIENCE: ColumnElement[Any] = literal_column("interval '2 minutes'")
+PATIENCE: ColumnElement[Any] = literal_column("interval '2 minutes'")
 """No transaction lasts longer. One that began before a merge may write a record of the customer as it was then."""
 
 
@@ -101,7 +101,7 @@ class Repointing:
 
         async def step(engine: AsyncEngine) -> bool:
             w = TABLE.c
-            is_old = w.noted_at < func.now() - _PATIENCE
+            is_old = w.noted_at < func.now() - PATIENCE
             due = select(w.tenant_id, w.customer_id, is_old.label("is_old")).where(w.moved_at.is_(None) | is_old)
             due = due.order_by(w.noted_at).limit(1).with_for_update(skip_locked=True)
             async with engine.begin() as connection:

@@ -1,10 +1,11 @@
 """What a service says of its reactions: `On(OpportunityLost).do(QUOTES, "withdraw", to=open_quotes)`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.events.envelope import Envelope
@@ -13,8 +14,8 @@ from kith.nouns.inputs import Input
 from kith.nouns.resource import Command, Resource
 
 E = TypeVar("E", bound=Event)
-Records = Callable[[AsyncConnection, Envelope, E], Awaitable[Sequence[UUID]]]
-"""Returns the ids of the tenant's records that are given a command, as things are when it is asked."""
+Records = Callable[[AsyncConnection, Envelope, E], Awaitable[Select[UUID]]]
+"""Selects the ids of the tenant's records that are given a command, as things are when it is asked."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Reaction:
     command: Command
     to: Records[Any]
     input: Callable[[Envelope], Input]
+    again: bool
+    """Whether it is looked once more for such records, when no transaction is open any more that began before."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,15 @@ class On(Generic[E]):
     event: type[E]
 
     def do(
-        self, resource: Resource, command: str, *, to: Records[E], input: Callable[[Envelope], Input] | None = None
+        self,
+        resource: Resource,
+        command: str,
+        *,
+        to: Records[E],
+        input: Callable[[Envelope], Input] | None = None,
+        again: bool = False,
     ) -> Reaction:
         """Returns the reaction that gives the command, one of the APIs' or an internal one, to these records; its input
         is empty, unless a function makes it."""
         (found,) = (each for each in resource.all_commands if each.name == command)
-        return Reaction(self.event, resource, found, to, input or (lambda _: found.input()))
+        return Reaction(self.event, resource, found, to, input or (lambda _: found.input()), again)
