@@ -18,6 +18,7 @@ from kith.ids import new_id
 from kith.nouns.lists.listing import Listing
 from kith.nouns.parameters import pascal, type_name
 from kith.nouns.resource import Command, Resource
+from kith.nouns.validation import outcomes_of
 from kith.runtime.service import Service
 from kith.testing import Answer, Tenant
 from sales.service import SERVICE as SALES
@@ -101,6 +102,11 @@ class Noun(NamedTuple):
 
 SERVICES = (CONTACTS, SALES, SERVICE_DESK, ANALYTICS)
 NOUNS = [Noun(service, api_of(service), each) for service in SERVICES for each in api_of(service).resources]
+
+
+def steps_of(command: Command) -> set[int]:
+    """How many versions further a record may be after it: as many as the rule says that it publishes events."""
+    return {len(outcome) for outcome in outcomes_of(command)}
 
 
 class Step(NamedTuple):

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from strawberry.utils.str_converters import to_camel_case
 from tests.contracts.examples import names_ids
-from tests.contracts.nouns import NOUNS, Noun, Step, World, personal_values
+from tests.contracts.nouns import NOUNS, Noun, Step, World, personal_values, steps_of
 
 from kith.ids import new_id
 from kith.nouns.parameters import type_name
@@ -79,7 +79,8 @@ async def test_a_command_changes_it(ours: World, noun: Noun, command: Command) -
     assert (stale.status_code, stale.json()["code"]) == (412, "version-mismatch")
     changed = await ours.tenant.post(where, body, **{"If-Match": f'"{before["version"]}"'})
     shown = changed.json()
-    assert (changed.status_code, shown["version"]) == (200, before["version"] + 1)
+    assert changed.status_code == 200
+    assert shown["version"] - before["version"] in steps_of(command)
     assert changed.headers["etag"] == f'"{shown["version"]}"'
     assert await ours.current(noun, shown["id"]) == shown
 
@@ -88,8 +89,9 @@ async def test_a_command_changes_it(ours: World, noun: Noun, command: Command) -
 async def test_a_mutation_changes_it(ours: World, noun: Noun, command: Command) -> None:
     before, body = await ours.prepared(noun, command)
     made = await ours.mutated(noun, command, body, before["id"])
-    assert (made["__typename"], made.get("version")) == (noun.type, before["version"] + 1)
-    assert (await ours.current(noun, before["id"]))["version"] == before["version"] + 1
+    assert made["__typename"] == noun.type
+    assert made["version"] - before["version"] in steps_of(command)
+    assert (await ours.current(noun, before["id"]))["version"] == made["version"]
 
 
 @pytest.mark.parametrize(
@@ -99,12 +101,13 @@ async def test_rows_that_are_sent_twice_are_done_once(ours: World, noun: Noun, c
     rows = await ours.rows(noun, await ours.way(noun, command), "x")
     first = (await ours.tenant.post(f"{noun.path}:bulk", {"rows": rows})).json()
     again = (await ours.tenant.post(f"{noun.path}:bulk", {"rows": rows})).json()
-    assert (first["accepted"], first["events"]) == (len(rows), len(rows)), first
+    assert first["accepted"] == len(rows), first
+    assert first["events"] - len(rows) + 1 in steps_of(command), first
     assert (again["unchanged"], again["events"]) == (len(rows), 0), again
     shown = await ours.current(noun, first["results"][0]["id"])
     is_blinded = str(shown["external_id"]).startswith("erased:")
     assert (shown["version"], shown["external_id"] == "x", is_blinded) == (
-        len(rows),
+        first["events"],
         not command.erases,
         command.erases,
     )
@@ -207,7 +210,8 @@ async def test_a_mutation_is_done_once_and_of_the_version_it_names(ours: World, 
     assert (refused["__typename"], refused["status"]) == ("Problem", 412)
     first, again = [(await ours.tenant.ask(once, **sent["variables"]))["answer"] for _ in range(2)]
     assert first == again
-    assert first["version"] == shown["version"] + 1 == (await ours.current(noun, shown["id"]))["version"]
+    assert first["version"] - shown["version"] in steps_of(command)
+    assert first["version"] == (await ours.current(noun, shown["id"]))["version"]
 
 
 def assert_forbidden(answer: httpx.Response, scope: str) -> None:

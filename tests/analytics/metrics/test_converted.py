@@ -387,6 +387,9 @@ async def test_a_rate_is_missed_in_the_base_currency_too(
     fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
 ) -> None:
     await fold(based(tenant, "EUR"), ordered(tenant, "2024-03-09"))
+    apart = (await asked(analytics, mine, "revenue")).json()
+    assert (apart["value"], apart["currency"]) == (100, "USD"), "who states no rates has nothing converted"
+    await fold(rated(tenant, "USD", "EUR", date(2023, 3, 1), "0.9"))
     assert day_of(await asked(analytics, mine, "revenue")) == "2024-03-09"
     assert (await asked(analytics, mine, "revenue", groupBy="currency")).json()["value"] == 100
 

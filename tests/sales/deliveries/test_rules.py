@@ -10,6 +10,7 @@ import pytest
 from kith.errors import Invalid
 from kith.ids import new_id
 from sales.deliveries.rules import (
+    MOST_DELIVERIES,
     Delivery,
     DeliveryAlreadyCancelled,
     DeliveryState,
@@ -119,3 +120,11 @@ def test_an_amendment_says_by_whom_it_came() -> None:
     it = made(ordered())
     event = it.amend(at=it.updated_at, carrier="dhl", tracking="JD01")
     assert (event.changed, event.carrier, it.tracking) == (["carrier", "tracking"], "dhl", "JD01")
+
+
+def test_an_order_has_so_many_deliveries_and_no_more() -> None:
+    of = ordered()
+    of[ORDER].made_at.update({new_id(): PLACED for _ in range(MOST_DELIVERIES)})
+    with pytest.raises(Invalid) as refused:
+        made(of, line(1, 1))
+    assert refused.value.field == "order_id"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from kith.errors import Invalid
+from kith.events.goals import MilestoneMet
 from kith.ids import new_id
 from sales.goals.values import MOST_LINKS, Link, LinkKind
 from sales.milestones.rules import Milestone, MilestoneClosed, MilestoneNotDue, MilestoneState
@@ -30,6 +31,7 @@ def missed() -> Milestone:
 def test_it_is_met_by_its_date_with_what_shows_it() -> None:
     it = agreed()
     event = it.meet(at=DUE, evidence="https://example.org/report")
+    assert isinstance(event, MilestoneMet)
     assert (event.state, event.kept) == ("met", 1)
     assert (it.met_at, it.next_miss) == (DUE, None)
     assert it.links == [Link(kind=LinkKind.EVIDENCE, url="https://example.org/report")]
@@ -48,8 +50,27 @@ def test_it_is_missed_at_its_date_and_not_before() -> None:
 
 
 def test_that_a_date_was_not_kept_counts_once() -> None:
-    assert missed().meet(at=LATER, evidence=None).kept is None, "it counted when it was missed"
-    assert agreed().meet(at=LATER, evidence=None).kept == 0, "nobody has missed it before"
+    met = missed().meet(at=LATER, evidence=None)
+    assert isinstance(met, MilestoneMet)
+    assert met.kept is None, "it counted when it was missed"
+    both = agreed().meet(at=LATER, evidence=None)
+    assert isinstance(both, tuple)
+    before, met = both
+    assert (before.kept, met.kept) == (0, None), "nobody has missed it before"
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "state"),
+    [("move", {"due_at": LATER + timedelta(days=1)}, "open"), ("drop", {"reason": None}, "dropped")],
+)
+def test_who_is_quicker_than_the_timer_has_missed_it_all_the_same(
+    command: str, given: dict[str, Any], state: str
+) -> None:
+    it = agreed()
+    missed, then = getattr(it, command)(at=LATER, **given)
+    assert (missed.kept, missed.state, then.state) == (0, "missed", state)
+    assert it.missed_at == DUE
+    assert not isinstance(getattr(agreed(), command)(at=DUE, **given), tuple), "its date is not over"
 
 
 def test_for_another_date_it_is_open_again() -> None:
@@ -59,7 +80,9 @@ def test_for_another_date_it_is_open_again() -> None:
     assert refused.value.field == "due_at"
     it.move(at=LATER, due_at=LATER + timedelta(days=1))
     assert it.next_miss == LATER + timedelta(days=1)
-    assert it.meet(at=LATER, evidence=None).kept == 1
+    met = it.meet(at=LATER, evidence=None)
+    assert isinstance(met, MilestoneMet)
+    assert met.kept == 1
     for again in (lambda: it.move(at=LATER, due_at=LATER + timedelta(days=9)), lambda: it.drop(at=LATER, reason=None)):
         with pytest.raises(MilestoneClosed):
             again()
@@ -67,12 +90,14 @@ def test_for_another_date_it_is_open_again() -> None:
 
 def test_one_that_is_dropped_is_not_missed_and_may_be_agreed_again() -> None:
     it = agreed()
-    assert it.drop(at=DAY, reason="other_plans").reason == "other_plans"
+    it.drop(at=DAY, reason="other_plans")
+    assert it.reason == "other_plans"
     assert it.next_miss is None
     with pytest.raises(MilestoneClosed):
         it.meet(at=DAY, evidence=None)
     it.move(at=DAY, due_at=DUE)
-    assert (it.state, it.reason) == (MilestoneState.OPEN, None)
+    assert it.state is MilestoneState.OPEN
+    assert it.reason is None
 
 
 def test_a_case_study_is_linked_to_one_that_was_met() -> None:

@@ -169,10 +169,10 @@ def _sent(command: Command) -> list[str]:
 
 def events_of(command: Command) -> list[type[Event]]:
     """Returns the events that its rule is annotated to return."""
-    return list(dict.fromkeys(event for outcome in _outcomes_of(command) for event in outcome))
+    return list(dict.fromkeys(event for outcome in outcomes_of(command) for event in outcome))
 
 
-def _outcomes_of(command: Command) -> list[list[type[Event]]]:
+def outcomes_of(command: Command) -> list[list[type[Event]]]:
     """Returns the alternatives that its rule may return, each with the events that are then published together."""
     return _outcomes_in(get_type_hints(command.rule).get("return"))
 
@@ -191,7 +191,7 @@ def _events(form: Form) -> Iterator[str]:
         if events := events_of(command):
             for event in events:
                 yield from event_faces(form, event)
-            for outcome in _outcomes_of(command):
+            for outcome in outcomes_of(command):
                 for place, event in enumerate(outcome):
                     yield from _declared(form, event, begins=place == 0 and command.creates)
                 yield from _carried(form, command, outcome)

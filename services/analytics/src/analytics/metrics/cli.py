@@ -125,11 +125,11 @@ by `GET /v1/metrics` and by `metrics` in GraphQL. How to query, by example: [gui
   `ror.reach`, the year of `clv.simple`, the days of purchases of `clv.predicted`. `from`, `to` and all other instants
   are instants, whatever the zone.
 - **Currencies.** Amounts come in the currency that is asked, `currency=USD`, or else in the base currency of the
-  tenant's settings: each at the rate of its event's day, so a rate that is missing is an error that names it. Without a
-  base currency, or grouped or filtered by `currency`, they come each in its own, and amounts of several have no sum. A
-  figure of amounts is in `by_currency`, one for each, as if there were no others: the answer of `filter=currency:EUR`.
-  `value`, and every other amount, is null where there are several, and `currency` names the one where there is one; so
-  it is in each period and group. Models of customers' value are never converted.
+  tenant's settings, if there are rates to it: each at the rate of its event's day, so one that is missing is an error
+  that names it. Else, or grouped or filtered by `currency`, they come each in its own, and amounts of several have no
+  sum. A figure of amounts is in `by_currency`, one for each, as if there were no others: the answer of
+  `filter=currency:EUR`. `value`, and every other amount, is null where there are several, and `currency` names the one
+  where there is one; so it is in each period and group. Models of customers' value are never converted.
   Customers have no currency: `arpu` in euros is the revenue in euros over all active customers, whatever they paid in.
 - **Members** are what a figure counts: customers, orders or cases, each with the event that made it count and what it
   adds, amounts in the currency they were agreed in. They add up to the requested part: numerator, denominator, or a

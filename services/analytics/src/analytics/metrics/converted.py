@@ -98,6 +98,13 @@ async def in_others(
     ]
 
 
+async def has_rates(connection: AsyncConnection, tenant: str, currency: str) -> bool:
+    """Whether the tenant has stated any exchange rate to a currency."""
+    f = facts.c
+    stated = select(f.subject).where(f.tenant_id == tenant, f.type.in_(sorted(RATES)), f.until.is_(None))
+    return bool(await connection.scalar(select(stated.where(f.state["quote"].astext == currency).exists())))
+
+
 def _since(amounts: Iterable[Measure], interval: Interval) -> datetime | None:
     """Returns from when on amounts are read. None: what stands in the interval may have begun whenever."""
     return interval.starts_at if all(isinstance(each, Flow) for each in amounts) else None

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.calendar import Grain, Interval, zone_of
 from analytics.customer_value.api import fitted
 from analytics.ledger.instants import ensure_past
-from analytics.metrics.converted import RATES, amounts_of, convert, ensure_converts, in_others
+from analytics.metrics.converted import RATES, amounts_of, convert, ensure_converts, has_rates, in_others
 from analytics.metrics.definition import CURRENCY, Metric
 from analytics.metrics.event_types import event_types_of
 from analytics.metrics.figure import Figure
@@ -72,8 +72,8 @@ async def answer(
     ends_at: datetime,
     **asked: Unpack[Parameters],
 ) -> tuple[Question, list[Figure]]:
-    """Returns the question, and the figures: in the currency that is asked, or else in the tenant's own, each amount
-    converted that is in another. Raises Invalid where there is no rate for one."""
+    """Returns the question, and the figures: in the currency that is asked, or else in the tenant's own if there are
+    rates to that, each amount converted that is in another. Raises Invalid where there is no rate for one."""
     if asked.get("currency") is not None:
         ensure_converts(metrics)
 
@@ -87,6 +87,8 @@ async def answer(
         found = await figures(connection, tenant, metrics, replace(question, currency=None))
         into = question.currency
         others = [] if into is None else await in_others(connection, tenant, metrics, found, into)
+        if into and others and asked.get("currency") is None and not await has_rates(connection, tenant, into):
+            others = []
         if into and others and known_at is not None:  # a connection of its own already
             converted = await convert_in(connection, into)
     if into and others and known_at is None:

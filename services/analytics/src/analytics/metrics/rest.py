@@ -151,7 +151,7 @@ InCurrency = Annotated[
     scalars.Currency | None,
     Query(
         description="in which all amounts come, each at the rate of its event's day. If not named, the tenant's base "
-        "currency; where it has none, or figures are grouped or filtered by it, each in its own"
+        "currency; where it has none, or no rates to it, or figures are grouped or filtered by it, each in its own"
     ),
 ]
 

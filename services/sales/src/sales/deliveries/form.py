@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.db.owned import owned_through
 from kith.db.tables import ERASED_TOO, aggregate_table, one_of, values_column
 from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Attempt, Command, Follows, One, Resource, View
+from kith.nouns.resource import Attempt, Command, Follows, One, Resource, View, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Id
 from sales.deliveries.fulfilment import Fulfilments, fulfilments_of
@@ -64,10 +64,10 @@ class DeliveryView(View):
     order_id: UUID
     lines: list[DeliveredLine]
     carrier: str | None
-    tracking: str | None
     state: DeliveryState
     completes: bool
     on_time: bool | None
+    tracking: str | None = personal()
 
 
 async def orders_locked(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Fulfilments:
@@ -88,7 +88,6 @@ DELIVERIES = Resource(
         Command("cancel", CancelDelivery, Delivery.cancel),
     ),
     filters=("customer_id", "order_id", "carrier", "state", "on_time"),
-    unpublished={"tracking": "Words of the carrier."},
     follows={"customer_id": CUSTOMER, "order_id": Follows(orders.c.id, ("customer_id",))},
     relations=(One("customer", many="deliveries"), One("order", many="deliveries")),
     supplies=orders_locked,

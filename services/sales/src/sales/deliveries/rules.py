@@ -15,6 +15,9 @@ from kith.nouns.aggregate import CustomerOwned
 from sales.orders.rules import MoreThanIsLeft, OrderedLine, taken_of
 from sales.values import DeliveredLine
 
+MOST_DELIVERIES = 500
+"""Of an order, but those that are cancelled: each reads all others."""
+
 
 class DeliveryState(StrEnum):
     MADE = "made"
@@ -107,6 +110,8 @@ class Delivery(CustomerOwned):
         fulfilment = fulfilments[order_id]
         if at < fulfilment.placed_at:
             raise Invalid(f"The order was placed at {fulfilment.placed_at.isoformat()}.", field="occurred_at")
+        if len(fulfilment.made_at) >= MOST_DELIVERIES:
+            raise Invalid(f"An order has at most {MOST_DELIVERIES} deliveries.", field="order_id")
         lines = taken_of(fulfilment.lines, lines or fulfilment.rest())
         if fulfilment.completed_by is not None:
             raise MoreThanIsLeft("Nothing of the order is left to be delivered.", field="order_id")

@@ -66,16 +66,18 @@ class Milestone(CustomerOwned):
         self.ensure_not_before_last_change(at)
         return MilestoneAmended.of_changed(self, self.set(fields))
 
-    def meet(self, *, at: datetime, evidence: str | None) -> MilestoneMet:
+    def meet(self, *, at: datetime, evidence: str | None) -> MilestoneMet | tuple[MilestoneMissed, MilestoneMet]:
         """It was reached; also after it was missed."""
         self._must_be(at, MilestoneState.OPEN, MilestoneState.MISSED)
         if evidence is not None:
             if len(self.links) >= MOST_LINKS:
                 raise Invalid(f"A milestone has at most {MOST_LINKS} links.", field="evidence")
             self.links = [*self.links, Link(kind=LinkKind.EVIDENCE, url=evidence)]
-        kept = None if self.state is MilestoneState.MISSED else int(at <= self.due_at)
+        missed = self._missed_by(at)
+        kept = None if self.state is MilestoneState.MISSED else 1
         self.state, self.met_at = MilestoneState.MET, at
-        return MilestoneMet.of(self, kept=kept)
+        met = MilestoneMet.of(self, kept=kept)
+        return met if missed is None else (missed, met)
 
     @property
     def next_miss(self) -> datetime | None:
@@ -90,19 +92,27 @@ class Milestone(CustomerOwned):
         self.state, self.missed_at = MilestoneState.MISSED, self.due_at
         return MilestoneMissed.of(self, kept=0)
 
-    def move(self, *, at: datetime, due_at: datetime) -> MilestoneMoved:
+    def move(self, *, at: datetime, due_at: datetime) -> MilestoneMoved | tuple[MilestoneMissed, MilestoneMoved]:
         """Another date was agreed, to come; also after it was missed or dropped."""
         self._must_be(at, MilestoneState.OPEN, MilestoneState.MISSED, MilestoneState.DROPPED)
         if due_at <= at:
             raise Invalid("It is moved to a date to come.", field="due_at")
+        missed = self._missed_by(at)
         self.state, self.due_at, self.reason = MilestoneState.OPEN, due_at, None
-        return MilestoneMoved.of(self)
+        moved = MilestoneMoved.of(self)
+        return moved if missed is None else (missed, moved)
 
-    def drop(self, *, at: datetime, reason: str | None) -> MilestoneDropped:
+    def drop(self, *, at: datetime, reason: str | None) -> MilestoneDropped | tuple[MilestoneMissed, MilestoneDropped]:
         """It is not agreed any more."""
         self._must_be(at, MilestoneState.OPEN, MilestoneState.MISSED)
+        missed = self._missed_by(at)
         self.state, self.reason = MilestoneState.DROPPED, reason
-        return MilestoneDropped.of(self)
+        dropped = MilestoneDropped.of(self)
+        return dropped if missed is None else (missed, dropped)
+
+    def _missed_by(self, at: datetime) -> MilestoneMissed | None:
+        """Its date was missed before, though the timer has not come to it yet."""
+        return self.miss(at=at) if self.state is MilestoneState.OPEN and at > self.due_at else None
 
     def _must_be(self, at: datetime, *states: MilestoneState) -> None:
         if self.state not in states:
