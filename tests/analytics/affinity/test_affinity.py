@@ -13,6 +13,7 @@ import httpx
 import pytest
 from tests.analytics.conftest import Fold, happened
 
+from analytics.affinity.reads import MOST_TOGETHER
 from kith.events.contacts import CustomerMerged
 from kith.events.sales import Line, OrderPlaced
 from kith.ids import new_id
@@ -158,3 +159,16 @@ async def test_what_cannot_be_is_refused_by_its_field(analytics: httpx.AsyncClie
         assert answer.json()["errors"][0]["field"] == field
     answer = await analytics.get(f"/v1/customers/{new_id()}/next-products", headers=mine)
     assert answer.status_code == 404
+
+
+async def test_who_orders_nearly_everything_is_no_basket(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    at, some = NOW - timedelta(days=1), [new_id() for _ in range(MOST_TOGETHER)]
+    greedy, modest = new_id(), new_id()
+    for customer in (greedy, modest):
+        await fold(happened(placed(some), tenant, at, customer_id=customer))
+    asked = {"basket": "customer", "product_id": str(some[0]), "first": "1"}
+    assert [each["together"] for each in await ask(analytics, mine, "affinity", **asked)] == [2]
+    await fold(happened(placed([new_id()]), tenant, at, customer_id=greedy))
+    assert await ask(analytics, mine, "affinity", **asked) == []

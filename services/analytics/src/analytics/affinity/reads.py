@@ -23,6 +23,9 @@ from kith.db.sessions import driver_of
 from kith.events.sales import OrderPlaced
 
 MOST = 100
+MOST_TOGETHER = 200
+"""Products of a customer, as of an order: who buys more than so many says little of what goes with what, and the pairs
+are as the square of them."""
 _TYPES = (OrderPlaced.type,)
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
@@ -32,7 +35,7 @@ class Basket(StrEnum):
 
     ORDER = "order"
     CUSTOMER = "customer"
-    """All that a customer ordered in the interval."""
+    """All that a customer ordered in the interval, if it is not more than 200 products."""
 
 
 @dataclass(slots=True)
@@ -121,8 +124,12 @@ def _baskets(tenant: str, interval: Interval, basket: Basket) -> CTE:
     when: list[ColumnElement[bool]] = [facts.c.time >= interval.starts_at, facts.c.time < interval.ends_at]
     if basket is Basket.CUSTOMER:
         when.append(facts.c.customer_id.is_not(None))
-    whose = facts.c.customer_id if basket is Basket.CUSTOMER else facts.c.subject
-    return _ordered(tenant, whose, when).cte("baskets").prefix_with("MATERIALIZED")
+    if basket is Basket.ORDER:
+        return _ordered(tenant, facts.c.subject, when).cte("baskets").prefix_with("MATERIALIZED")
+    of_customers = _ordered(tenant, facts.c.customer_id, when).cte("of_customers").prefix_with("MATERIALIZED")
+    c = of_customers.c
+    small = select(c.basket).group_by(c.basket).having(func.count() <= MOST_TOGETHER)
+    return select(c.basket, c.product).where(c.basket.in_(small)).cte("baskets").prefix_with("MATERIALIZED")
 
 
 def _ordered(
