@@ -28,6 +28,7 @@ from sales.service import SERVICE
 from sales.tables import idempotency, outbox
 
 FOLLOWING = {"noun": "opportunity", "command": "follow_contacts"}
+FOLLOWED = "sales.opportunity.contacts-followed.v1"
 LINES = [{"quantity": 1, "unit_price": "5"}]
 
 
@@ -181,6 +182,28 @@ async def test_whoever_names_a_merged_contact_names_the_one_that_remains(people:
     assert (contact["contact_id"], contact["told_contact_id"]) == (str(people.bob), str(people.ann))
 
 
+async def test_only_a_merge_says_who_was_named(people: People, ours: Tenant) -> None:
+    ann, bob, eve = people.ann, people.bob, people.eve
+    deal = await deal_with(ours, ann, bob)
+    for each in (ann, bob):
+        await people.merge(each, eve)
+    both = [{"contact_id": str(eve), "role": "champion"}, {"contact_id": str(eve), "role": "role_0"}]
+    for step in ("Call", "Write"):
+        answer = await ours.post(f"{deal}:amend", {"contacts": both, "next_step": step})
+        assert answer.is_success, answer.text
+        assert [(each["role"], each["told_contact_id"]) for each in answer.json()["contacts"]] == [
+            ("champion", str(bob)),
+            ("role_0", str(ann)),
+        ]
+        both = answer.json()["contacts"]
+    assert {row.type for row in (await people.worker.outbox_of(ours.name))[1:3]} == {FOLLOWED}
+    told = [{"contact_id": str(eve), "told_contact_id": str(new_id())}]
+    for path, body in ((f"{deal}:amend", {}), ("/v1/opportunities", {"name": "Lease", "currency": "EUR"})):
+        answer = await ours.post(path, body | {"contacts": told})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "contacts.0.told_contact_id"
+
+
 async def test_activities_follow_them(people: People, ours: Tenant) -> None:
     made = await ours.made("/v1/activities", kind="visit", contact_id=str(people.ann))
     await people.merge(people.ann, people.bob)
@@ -197,6 +220,13 @@ async def test_a_contact_that_is_erased_is_named_no_more(people: People, ours: T
     assert (await ours.post(f"{deal}:archive", {})).is_success
     await people.hear(people.ann, ContactErased())
     assert await named(ours, deal) == [people.eve]
+    assert (await people.worker.outbox_of(ours.name))[-1].type == FOLLOWED
+    of_ann = {"contact_id": str(people.ann)}
+    deal_of_ann = {"name": "Lease", "currency": "EUR", "contacts": [of_ann]}
+    for noun, body in {"opportunities": deal_of_ann, "activities": {"kind": "visit"} | of_ann}.items():
+        answer = await ours.post(f"/v1/{noun}", body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "already-erased"), answer.text
+        assert answer.json()["errors"][0]["field"].endswith("contact_id")
 
 
 async def test_contacts_and_users_that_are_not_known_are_noted(people: People, ours: Tenant) -> None:

@@ -44,12 +44,7 @@ def test_a_score_is_the_sum_of_what_matches_within_its_bounds() -> None:
     assert Scoring(1, [rule("source", "eq", "fair", points=-5)]).score({"source": "fair"})[0] == 0
 
 
-def test_a_threshold_is_reached_from_below() -> None:
+def test_a_threshold_is_reached_by_what_comes_to_it() -> None:
     scoring = Scoring(1, threshold=50)
-    assert [scoring.is_reached(*each) for each in ((None, 50), (49, 50), (50, 60), (60, 40))] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-    assert not Scoring(1).is_reached(None, 100)
+    assert [scoring.is_reached(each) for each in (None, 49, 50)] == [False, False, True]
+    assert not Scoring(1).is_reached(100)

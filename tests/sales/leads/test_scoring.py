@@ -136,6 +136,21 @@ async def test_coming_to_the_threshold_is_an_event_and_may_qualify(
     assert (await shown(other, not_asked))["state"] == "new"
 
 
+async def test_another_threshold_is_reached_by_the_scores_of_before(ours: Tenant, worker: AsyncEngine) -> None:
+    await amended(ours, rules=[FAIR])
+    made = await lead(ours, source="fair")
+    for threshold in (30, 50, 20, 25):
+        await amended(ours, threshold=threshold)
+        await scored_anew(worker)
+    assert await events_of(worker, made) == ["captured", "score-reached", "score-reached"], "once for each crossing"
+    await amended(ours, threshold=None)
+    await scored_anew(worker)
+    await amended(ours, threshold=10)
+    await ours.post(f"/v1/leads/{made['id']}:amend", {"title": "Gardener"})
+    await scored_anew(worker)
+    assert (await events_of(worker, made))[3:] == ["amended", "score-reached"]
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -2,7 +2,11 @@
 reactions. And it notes whose the contacts and the runs of playbooks are, which its records name, and who the people of
 the tenants are."""
 
+from collections.abc import Sequence
+
 import msgspec
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.consumer import Subscription
 from kith.consumer.positions import keep_watermarks
@@ -10,7 +14,8 @@ from kith.custom.keeping import keeping_fields
 from kith.customers.known import keeping_customers, keeping_merges
 from kith.customers.stating import ContactStated
 from kith.events.analytics import ActionRequested
-from kith.events.contacts import ContactCreated, ContactMerged, ContactUnmerged
+from kith.events.catalogue import current
+from kith.events.contacts import ContactCreated, ContactErased, ContactMerged, ContactUnmerged
 from kith.events.envelope import Envelope
 from kith.nouns.elsewhere import Known, in_turn, noting
 from kith.outbox.relay import topic_of
@@ -46,6 +51,15 @@ def contact_of(known: Envelope) -> Known:
     return {"id": known.subject}
 
 
+async def mark_erased(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+    """A contact that is erased is named by nothing new."""
+    c = known_contacts.c
+    for each in envelopes:
+        if current(each.type) == ContactErased.type:
+            it = update(known_contacts).where(c.tenant_id == each.tenant_id, c.id == each.subject)
+            await connection.execute(it.values(erased_at=each.recorded_at))
+
+
 def stated_contact(stated: Envelope) -> Known:
     return {"id": stated.subject, "merged_into": msgspec.json.decode(stated.data, type=ContactStated).merged_into}
 
@@ -69,6 +83,7 @@ SUBSCRIPTIONS = (
             keeping_fields("sales"),
             note_contacts,
             keep_merged_contacts,
+            mark_erased,
             note_runs,
             create_tasks,
             REACTING.handler,

@@ -12,7 +12,7 @@ from kith.customers.links import merge_columns
 from kith.customers.repointing import repointings_table
 from kith.db.owned import owned_through
 from kith.db.removed import removed_tenants_table
-from kith.db.tables import tenant_column, values_column
+from kith.db.tables import Moment, tenant_column, values_column
 from kith.exports.tables import export_tables
 from kith.nouns.blinding import blinding_table
 from kith.nouns.elsewhere import elsewhere_table
@@ -49,7 +49,7 @@ blinding = blinding_table(metadata)
 people = directory_tables(metadata)
 known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))
 known_customers = known_customers_table(metadata)
-known_contacts = elsewhere_table("known_contacts", metadata, *merge_columns("contact"))
+known_contacts = elsewhere_table("known_contacts", metadata, Column("erased_at", Moment), *merge_columns("contact"))
 Index("known_contacts_by_merged_into", known_contacts.c.tenant_id, known_contacts.c.merged_into)
 for each in (known_contacts, known_runs):
     owned_through(each, known_customers)

@@ -104,6 +104,14 @@ class OpportunityAmended(Amended):
     lines: list[Line] = field(default_factory=list)
 
 
+class OpportunityContactsFollowed(Amended):
+    """Of the contacts that it names some were merged, separated, or erased."""
+
+    type: ClassVar[str] = "sales.opportunity.contacts-followed.v1"
+    qualifies: ClassVar[bool] = False
+    contacts: list[OpportunityContact] = field(default_factory=list)
+
+
 class OpportunityAdvanced(Event):
     type: ClassVar[str] = "sales.opportunity.advanced.v1"
     stage: str

@@ -54,8 +54,11 @@ class Named:
                 self._records[name] = {row[0]: row async for row in found}
         for path, follows in self._resource.parts_name.items():
             wanted = {part for given in inputs for part in _parts(given, path) if part is not None}
-            taken = (follows.id.table.c[each] for each in follows.takes)
-            rows = select(follows.id, *taken).where(*self._are_there(follows.id, tenant, wanted))
+            columns = follows.id.table.c
+            erased = columns.get("erased_at", null().label("erased_at"))
+            rows = select(follows.id, *(columns[each] for each in follows.takes), erased).where(
+                *self._are_there(follows.id, tenant, wanted)
+            )
             found = streamed(connection, rows, most=len(wanted))
             self._parts[path] = {row[0]: row async for row in found} if wanted else {}
         await self._pointing.look_up(connection, tenant, inputs, self._records)
@@ -120,6 +123,8 @@ class Named:
                     if not self._resource.parts_name[path].on_sight and id not in _parts(changed, path):
                         raise Invalid(f"There is no {what} {id}.", field=f"{field}.{number}.{part}")
                     continue
+                if found[id].erased_at is not None and id not in _parts(changed, path):
+                    raise NamesErased(f"The {what} {id} was erased.", field=f"{field}.{number}.{part}")
                 for each in takes:
                     values = taken.get(field, getattr(given, field))
                     own, theirs = getattr(values[number], each), getattr(found[id], each)

@@ -77,8 +77,8 @@ class Scoring(NamedTuple):
         reasons = [ScoreReason(rule=each.key, points=each.points) for each in self.rules if each.matches(lead)]
         return max(0, min(self.most, sum(each.points for each in reasons))), reasons
 
-    def is_reached(self, before: int | None, after: int) -> bool:
-        return self.threshold is not None and after >= self.threshold and (before is None or before < self.threshold)
+    def is_reached(self, score: int | None) -> bool:
+        return score is not None and self.threshold is not None and score >= self.threshold
 
 
 NOT_SCORED = Scoring(0)

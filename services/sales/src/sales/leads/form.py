@@ -193,6 +193,7 @@ leads = aggregate_table(
     Column("score", Integer),
     values_column("score_reasons", ScoreReason),
     Column("scored_by", Integer),
+    Column("has_reached", Boolean),
     Column("conversion_id", Uuid),
     Column("converted_by", TEXT),
     Column("state_before", one_of(LeadState)),

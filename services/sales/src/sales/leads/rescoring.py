@@ -1,7 +1,7 @@
 """Scores open leads anew when the tenant's rules have changed: some at a time, tenants in turn. Rules that change again
 meanwhile take the place of those: what is left is scored by the new ones, and what was done is done once more."""
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import false, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kith.db.connections import acting_for
@@ -31,7 +31,7 @@ def rescoring() -> Task:
         async with engine.begin() as connection:
             if (tenant := await turns.next(connection)) is None:
                 return False
-            some = select(c.id, c.updated_at, s.number).join(lead_scoring, s.tenant_id == c.tenant_id)
+            some = select(c.id, c.updated_at, s.number, s.threshold).join(lead_scoring, s.tenant_id == c.tenant_id)
             some = some.where(c.tenant_id == tenant, *is_old).limit(AT_A_TIME)
             rows = (await connection.execute(some.with_for_update(skip_locked=True, key_share=True, of=leads))).all()
             if not rows:  # another worker has them
@@ -45,7 +45,9 @@ def rescoring() -> Task:
                 )
             same = [row.id for row, it in zip(rows, outcomes, strict=True) if isinstance(it.error, ScoreUnchanged)]
             seen = update(leads).where(c.tenant_id == tenant, c.id.in_(same))
-            await connection.execute(seen.values(scored_by=rows[0].number, recorded_at=func.clock_timestamp()))
+            is_above = false() if rows[0].threshold is None else c.score >= rows[0].threshold
+            by_these = {"scored_by": rows[0].number, "has_reached": is_above}
+            await connection.execute(seen.values(by_these | {"recorded_at": func.clock_timestamp()}))
         return True
 
     return Task("lead scores", step, seconds=1)

@@ -106,6 +106,8 @@ class Lead(Archivable, Customisable, CustomerOwned, NamesContact, Erasable):
     score_reasons: list[ScoreReason] = field(default_factory=list)
     scored_by: int | None = None
     """The number of the rules."""
+    has_reached: bool | None = None
+    """Whether the score has come to the threshold of these. None: it was scored before that was kept."""
     conversion_id: UUID | None = None
     """The process that converts it, or has converted it."""
     converted_by: str | None = None
@@ -145,13 +147,15 @@ class Lead(Archivable, Customisable, CustomerOwned, NamesContact, Erasable):
 
     def rescore(
         self, *, at: datetime, scoring: Scoring = NOT_SCORED
-    ) -> LeadScored | tuple[LeadScored, LeadScoreReached]:
+    ) -> LeadScored | LeadScoreReached | tuple[LeadScored, LeadScoreReached]:
         """The tenant's rules have changed. That is done of itself, by and by."""
         self._ensure_may_change(at)
         before = (self.score, self.score_reasons)
         reached = self._score_by(scoring)
         if before == (self.score, self.score_reasons):
-            raise ScoreUnchanged(f"Lead {self.id} has the same score by rules {scoring.number}.")
+            if reached is None:
+                raise ScoreUnchanged(f"Lead {self.id} has the same score by rules {scoring.number}.")
+            return reached
         scored = LeadScored.of(self)
         return scored if reached is None else (scored, reached)
 
@@ -254,9 +258,10 @@ class Lead(Archivable, Customisable, CustomerOwned, NamesContact, Erasable):
         """Returns the event if it comes to the threshold."""
         if scoring.number == 0:
             return None
-        before, self.scored_by = self.score, scoring.number
+        had_reached = scoring.is_reached(self.score) if self.has_reached is None else self.has_reached
         self.score, self.score_reasons = scoring.score(self._scorable())
-        if not scoring.is_reached(before, self.score):
+        self.scored_by, self.has_reached = scoring.number, scoring.is_reached(self.score)
+        if had_reached or not self.has_reached:
             return None
         return LeadScoreReached.of(self, threshold=scoring.threshold)
 

@@ -166,7 +166,7 @@ async def of_other_rows(connection: AsyncConnection, tenant: str, asked: Sequenc
     contacts += [
         each
         for given, record in asked
-        if isinstance(given, FollowContacts) and isinstance(record, Opportunity)
+        if isinstance(given, FollowContacts | AmendOpportunity) and isinstance(record, Opportunity)
         for each in record.contacts
     ]
     remaining = await remaining_contacts(connection, tenant, contacts)

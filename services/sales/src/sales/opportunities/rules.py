@@ -13,6 +13,7 @@ from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityAmended,
     OpportunityArchived,
+    OpportunityContactsFollowed,
     OpportunityLost,
     OpportunityOpened,
     OpportunityReopened,
@@ -30,6 +31,7 @@ from sales.opportunities.values import (
     StageVisit,
     check_contacts,
     check_splits,
+    told_as_before,
 )
 from sales.pipelines.values import (
     CLOSED,
@@ -124,6 +126,7 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
             raise Invalid("An opportunity opens in an open stage.", field="stage")
         begun = pipelines.begun(pipeline_id)
         made = _itemised(fields, fields["currency"], at, pricing)
+        made["contacts"] = told_as_before(fields.get("contacts", ()), ())
         it = cls(id=id, pipeline_id=begun.pipeline_id, pipeline_version=begun.number, **made)
         it._enter(begun.stages[0] if stage is None else begun.stage(stage), at)
         it._point(remaining)
@@ -143,23 +146,27 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         self._must_be_open(at)
         made = _itemised(fields, self.currency, at, pricing, self.lines, self.last_line)
         self.last_line = made.pop("last_line", self.last_line)
+        if "contacts" in fields:
+            made["contacts"] = told_as_before(fields["contacts"], self.contacts)
         changed = self.set(made)
         if "contacts" in fields:
             self._point(remaining)
         self._check()
         return OpportunityAmended.of_changed(self, changed)
 
-    def follow_contacts(self, *, at: datetime, remaining: Mapping[UUID, UUID] = _NOBODY_MERGED) -> OpportunityAmended:
+    def follow_contacts(
+        self, *, at: datetime, remaining: Mapping[UUID, UUID] = _NOBODY_MERGED
+    ) -> OpportunityContactsFollowed:
         """Contacts were merged, or separated: it names those that remain."""
         self.ensure_not_before_last_change(at)
         self._point(remaining)
-        return OpportunityAmended.of_changed(self, ["contacts"])
+        return OpportunityContactsFollowed.of_changed(self, ["contacts"])
 
-    def drop_contact(self, *, at: datetime, contact_id: UUID) -> OpportunityAmended:
+    def drop_contact(self, *, at: datetime, contact_id: UUID) -> OpportunityContactsFollowed:
         """The contact was erased: it is named no more."""
         self.ensure_not_before_last_change(at)
         self.contacts = [each for each in self.contacts if contact_id not in (each.contact_id, each.told)]
-        return OpportunityAmended.of_changed(self, ["contacts"])
+        return OpportunityContactsFollowed.of_changed(self, ["contacts"])
 
     def advance(self, *, at: datetime, stage: str, pipelines: Pipelines = NONE_DECLARED) -> OpportunityAdvanced:
         """To another open stage, forward or back: both happen. On the way forward no required stage is passed over, and

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from kith.errors import Invalid
 from kith.scalars import Code, Id, Instant, Percentage
-from kith.values import Value
+from kith.values import Value, filled
 
 MOST_VISITS = 100
 """Of one opportunity, the last ones."""
@@ -32,7 +32,7 @@ class OpportunityContact(Value):
     contact_id: Id
     role: Code | None = None
     """As `decision_maker` or `champion`."""
-    told_contact_id: Id | None = None
+    told_contact_id: Id | None = filled()
     """The contact that was named, where that one was merged into this one."""
 
     @property
@@ -51,6 +51,25 @@ class OpportunitySplit(Value):
 
     user_id: Id
     percent: Percentage
+
+
+def told_as_before(sent: Sequence[OpportunityContact], own: Sequence[OpportunityContact]) -> list[OpportunityContact]:
+    """Returns the contacts that a client sent with those that were named for them, which a record keeps: they may be
+    left out, and be no others. Raises Invalid."""
+    found, named = [*sent], {each.contact_id for each in sent}
+    kept = [each for each in own if each.told_contact_id is not None and each.told not in named]
+    for is_same_role in (True, False):
+        for place, each in enumerate(sent):
+            for it in kept:
+                is_it = it.contact_id == each.contact_id and each.told_contact_id in (None, it.told_contact_id)
+                if is_it and found[place] is each and (it.role == each.role or not is_same_role):
+                    found[place] = replace(each, told_contact_id=it.told_contact_id)
+                    kept.remove(it)
+                    break
+    for place, (was, each) in enumerate(zip(sent, found, strict=True)):
+        if was is each and each.told_contact_id is not None:
+            raise Invalid("It follows from a merge: leave it out.", field=f"contacts.{place}.told_contact_id")
+    return found
 
 
 def check_contacts(contacts: Sequence[OpportunityContact]) -> None:

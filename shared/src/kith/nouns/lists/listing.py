@@ -281,7 +281,7 @@ class _Known:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        out = {"merged_into", "told_merged_into"}
+        out = {"merged_into", "told_merged_into", "erased_at"}
         facts = (each for each in columns_in_use(table) if not each.primary_key and each.name not in out)
         named = (each for each in facts if not isinstance(each.type, ARRAY))
         self.fields = {
