@@ -77,7 +77,8 @@ async def connection(unknown: AsyncConnection) -> AsyncIterator[AsyncConnection]
     ids=lambda metric: metric.id,
 )
 async def test_no_metric_looks_again_for_every_customer(connection: AsyncConnection, metric: Metric) -> None:
-    query = Question(INTERVAL, "UTC", DEFAULT_POLICY, reach=EVERYONE, group_by=("segment",))
+    by = "segment" if {"segment"} & {each.name for each in metric.dimensions} else metric.dimensions[0].name
+    query = Question(INTERVAL, "UTC", DEFAULT_POLICY, reach=EVERYONE, group_by=(by,))
     await looks_once(connection, figures(connection, "newcomer", [metric], query))
 
 

@@ -14,12 +14,14 @@ import pytest
 from tests.analytics.conftest import Fold, happened
 
 from kith.events.actors import user_id
+from kith.events.contacts import ActivityPolicy, ActivityRule, SettingsChanged
 from kith.events.envelope import Envelope
 from kith.events.event import Event
+from kith.events.exchange_rates import ExchangeRateCreated
 from kith.events.forecast_adjustments import ForecastAdjustmentAmended, ForecastAdjustmentCreated
 from kith.events.people import TeamCreated, UserInvited
 from kith.events.quotas import QuotaAmended, QuotaCreated, QuotaCreatedForTeam
-from kith.events.sales import OpportunityLost, OpportunityOpened, OpportunityReopened, OpportunityWon
+from kith.events.sales import OpportunityLost, OpportunityOpened, OpportunityReopened, OpportunityWon, OrderPlaced
 from kith.ids import new_id
 from kith.testing import Issuer, Tenant
 
@@ -100,7 +102,9 @@ class House:
         )
         await self.fold(self.event(opened, new_id()))
 
-    async def judged(self, direction: str, value: int, category: str = "commit", month: int = 4, **whose: Any) -> UUID:
+    async def judged(
+        self, direction: str, value: int, category: str = "commit", month: int = 4, at: datetime = SINCE, **whose: Any
+    ) -> UUID:
         """An adjustment of a month."""
         made = ForecastAdjustmentCreated(
             period="month",
@@ -109,12 +113,11 @@ class House:
             forecast_category=category,
             direction=direction,
             value=Decimal(value),
-            currency="EUR",
             reason="hopeful",
             author="user:x",
-            **whose,
+            **{"currency": "EUR", **whose},
         )
-        await self.fold(self.event(made, id := new_id()))
+        await self.fold(self.event(made, id := new_id(), at=at))
         return id
 
     async def figure(self, id: str, as_: Tenant | None = None, **asked: Any) -> Any:
@@ -184,6 +187,8 @@ async def test_a_teams_quota_is_attained_by_those_in_it_and_in_teams_within_it(h
     assert (await house.by_team("sales.won_value"))["north"] == 80
     one = await house.figure("sales.team_quota_attainment", filter=f"opportunity_team:{house.teams['north']}")
     assert (one["numerator"], one["denominator"]) == (80, 160)
+    rest = await house.figure("sales.team_quota_attainment", filter=f"opportunity_team:!{house.teams['coast']}")
+    assert (rest["numerator"], rest["denominator"]) == (36, 0)  # that of the north is of the coast, too
     none = await house.figure("sales.won_value", filter="opportunity_team:")
     assert none["value"] == 1
     rest = await house.figure("sales.won_value", filter=f"opportunity_team:!{house.teams['north']}")
@@ -221,6 +226,8 @@ async def test_attainment_as_it_was_known_has_the_quotas_and_teams_of_then(house
     assert (await house.by_team("sales.team_quota_attainment", knownAt=then.isoformat()))["north"] == 50
 
 
+SETTINGS = UUID(int=7)
+RATES = {SINCE.date(): "0.5", SINCE.date() + timedelta(days=1): "1"}
 APRIL: Any = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
 
 
@@ -294,6 +301,8 @@ async def test_an_override_stands_for_deals_only_where_it_is_counted_itself(hous
     everybody = set(people)
     team = "sales.team_adjusted_forecast"
     assert (await house.figure(team))["value"] == with_overrides(deals, by_team, members, everybody)
+    rest = await house.figure(team, filter=f"opportunity_team:!{house.teams['coast']}")
+    assert rest["value"] == with_overrides(deals, by_team, members, everybody - {"bob"})
     by = await house.by_team(team)
     for name, those in members.items():
         own = {key: value for key, value in by_team.items() if key[0] == name}
@@ -315,6 +324,60 @@ async def test_an_override_stands_for_deals_only_where_it_is_counted_itself(hous
     assert one["value"] == with_overrides(deals, by_owner, people, {"bob"})
     rest = await house.figure("sales.adjusted_forecast", filter=f"opportunity_owner:!{house.people['bob']}")
     assert rest["value"] == with_overrides(deals, by_owner, people, everybody - {"bob"})
+
+
+async def test_what_adjustments_add_is_unknown_by_what_they_lack(house: House) -> None:
+    await house.expects("ann", 70)
+    await house.judged("override", 70, owner_id=house.people["ann"])
+    added = ("raised", "lowered", "overrides", "overridden", "adjustment", "adjusted")
+    for by in ("segment", "opportunity_source", "custom.region", "tag"):
+        refused = await house.whole.get("/v1/metrics/sales.adjusted_forecast", **APRIL, filter=f"{by}:x")
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "filter")
+    asked: Any
+    for asked in ({"filter": "segment:"}, {"groupBy": "opportunity_source"}, {"filter": "segment:!office"}):
+        found = await house.figure("sales.period_forecast", **APRIL, **asked)
+        for each in (found, *found["breakdown"]):
+            assert each["value"] == 70
+            assert [parts(each)[name] for name in added] == [None] * 6
+    found = await house.figure("sales.period_forecast", **APRIL, groupBy="currency")
+    assert [parts(each)["adjusted"] for each in (found, *found["breakdown"])] == [70, 70]
+    refused = await house.whole.get(
+        "/v1/metrics/sales.period_forecast/members", **APRIL, part="adjustment", filter="segment:office"
+    )
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "filter")
+
+
+async def test_an_override_that_changes_nothing_changes_nothing_in_the_base_currency(house: House) -> None:
+    opened = OpportunityOpened(
+        stage="offer",
+        currency="USD",
+        owner_id=house.people["ann"],
+        value=Decimal(1000),
+        expected_close=date(2026, 4, 9),
+        forecast_category="commit",
+    )
+    settings = SettingsChanged(
+        time_zone="UTC", activity=ActivityPolicy(ActivityRule([OrderPlaced.type], 90)), currency="EUR"
+    )
+    rates = (ExchangeRateCreated(base="USD", quote="EUR", rate=Decimal(rate), day=day) for day, rate in RATES.items())
+    await house.fold(
+        house.event(settings, SETTINGS),
+        house.event(opened, new_id()),
+        *(house.event(each, new_id()) for each in rates),
+    )
+    await house.judged("override", 1000, at=SINCE + timedelta(days=1), currency="USD", owner_id=house.people["ann"])
+    known: Any
+    for known in ({}, {"knownAt": datetime.now(UTC).isoformat()}):
+        found = await house.figure("sales.period_forecast", **APRIL, **known)
+        assert (found["value"], found["currency"]) == (500, "EUR")
+        assert [parts(found)[name] for name in ("overridden", "adjustment", "adjusted")] == [None] * 3
+        assert [parts(each)["adjusted"] for each in found["by_currency"]] == [None]
+        apart = await house.figure("sales.period_forecast", **APRIL, **known, groupBy="currency")
+        assert (parts(apart)["adjusted"], apart["currency"]) == (1000, "USD")
+        found = await house.figure("sales.adjusted_forecast", **APRIL, **known)
+        assert (found["value"], found["currency"]) == (1000, "USD")
+    refused = await house.whole.get("/v1/metrics/sales.adjusted_forecast", **APRIL, currency="EUR")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "currency")
 
 
 async def test_last_tuesdays_forecast_has_the_deals_adjustments_and_quotas_of_then(house: House) -> None:

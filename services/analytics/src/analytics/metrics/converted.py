@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.calendar import Interval, zone_of
-from analytics.metrics.definition import CURRENCY, Metric
+from analytics.metrics.definition import CURRENCY, Metric, terms
 from analytics.metrics.figure import Figure
 from analytics.metrics.kinds.registry import kind_of
 from analytics.metrics.lines import NUMBER
@@ -57,8 +57,12 @@ FROM (
 
 
 def converts(metric: Metric) -> bool:
-    """Whether the metric's amounts can come in one currency: not those of a model of customers' value."""
-    return all(isinstance(each, Flow | Stock | Recurring) for each in amounts_of([metric]))
+    """Whether the metric's value can come in one currency: not that of a model of customers' value, nor one for which
+    overrides of a forecast are needed, as the amounts that one stands for each have the rate of another day."""
+    needed = {each.component for each in terms(f"{metric.numerator} + {metric.denominator or metric.numerator}")}
+    return needed.isdisjoint(metric.known_by) and all(
+        isinstance(each, Flow | Stock | Recurring) for each in amounts_of([metric])
+    )
 
 
 def amounts_of(metrics: Iterable[Metric]) -> list[Measure]:
@@ -70,8 +74,8 @@ def ensure_converts(metrics: Iterable[Metric]) -> None:
     for metric in metrics:
         if not converts(metric):
             raise Invalid(
-                f"{metric.id} is not converted: its amounts are of a model of customers' value. Leave currency out, "
-                "and it comes in each currency.",
+                f"{metric.id} is not converted: its amounts are of a model of customers' value, or of overrides. Leave "
+                "currency out, and it comes in each currency.",
                 field="currency",
             )
 

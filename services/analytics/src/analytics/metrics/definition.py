@@ -1,7 +1,7 @@
 """A metric is data: words, components, and a formula. Adding one adds a definition to analytics.metrics.catalogue, and
 its test."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -150,6 +150,9 @@ class Metric:
     sums: Mapping[str, str] = field(default_factory=dict)
     """Sums and differences of components that are shown after them, by their names."""
     dimensions: tuple[Dimension, ...] = CUSTOMER
+    known_by: Mapping[str, tuple[Dimension, ...]] = field(default_factory=dict)
+    """The dimensions of a component that lacks some of the others. It is unknown, as are sums with it, where all is
+    grouped or filtered by those, or converted."""
     reached_by: Dimension = OWNER
     """By which it is filtered for who has a limited reach."""
     at_instant: bool = False
@@ -170,6 +173,11 @@ class Metric:
     @property
     def measures(self) -> frozenset[Measure]:
         return frozenset(self.components.values())
+
+    def unknown(self, dimensions: Iterable[Dimension], *, converted: bool) -> frozenset[Measure]:
+        """Returns the measures that are unknown where all is grouped and filtered by these."""
+        used = set(dimensions)
+        return frozenset(self.components[name] for name, by in self.known_by.items() if converted or used - {*by})
 
     def dimension(self, name: str, *, parameter: str = "groupBy") -> Dimension:
         """Returns the dimension. Raises Invalid that lists the dimensions there are."""

@@ -54,6 +54,10 @@ async def members(
     weighed = _weighed(metric, part)
     interval = question.interval
     plan = Plan(metric, question.of(metric, (interval.starts_at, interval.ends_at)))
+    if any(each.measure in plan.unknown for each in weighed):
+        known = {one.name for by in metric.known_by.values() for one in by} & {one.name for one in metric.dimensions}
+        rule = f"The {part} of {metric.id} is filtered only by {', '.join(sorted(known))}."
+        raise Invalid(rule, field="filter")
     position = Position.of(after) if after is not None else None
     begun = question.so_far((interval.starts_at, interval.ends_at))
     if not begun or (

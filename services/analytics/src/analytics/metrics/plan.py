@@ -48,7 +48,7 @@ class Evaluation:
     def amounts(self, plans: "Iterable[Plan]") -> Iterator[tuple[Measure, MetricQuery, Cell]]:
         """Yields where an amount was found."""
         for plan in plans:
-            for measure in plan.metric.measures:
+            for measure in plan.measures:
                 if kind_of(measure).is_amount(measure):
                     for query in (plan.query(measure), plan.whole(measure)):
                         for cell, value in self.of(measure, query):
@@ -60,9 +60,15 @@ class Plan:
     """The query for each measure of a metric. Measures with a currency are grouped by it if the metric is of amounts,
     or is grouped by it; the others have no currency to group or filter by."""
 
-    def __init__(self, metric: Metric, query: MetricQuery, until: datetime | None = None) -> None:
-        """`until` is the end of the interval, if the query's is cut to now."""
-        self.metric, self.of, self._until = metric, query, until or query.ends_at
+    def __init__(
+        self, metric: Metric, query: MetricQuery, until: datetime | None = None, *, converted: bool = False
+    ) -> None:
+        """`until` is the end of the interval, if the query's is cut to now; `converted`, whether all comes in one
+        currency."""
+        self.metric, self.of, self._until, self._converted = metric, query, until or query.ends_at, converted
+        used = (*query.group_by, *(each.dimension for each in query.filters))
+        self.unknown = metric.unknown(used, converted=converted)
+        self.measures = metric.measures - self.unknown
         self.in_amounts = any(kind_of(measure).is_amount(measure) for measure in metric.measures)
         self.rest = tuple(each for each in query.group_by if each != CURRENCY)
         self.grouped = CURRENCY in query.group_by
@@ -73,7 +79,8 @@ class Plan:
 
     def over(self, periods: Sequence[datetime]) -> "Plan":
         until = self.of.boundaries[len(periods) - 1]
-        return Plan(self.metric, replace(self.of, boundaries=tuple(periods), until=until), self._until)
+        over = replace(self.of, boundaries=tuple(periods), until=until)
+        return Plan(self.metric, over, self._until, converted=self._converted)
 
     def query(self, measure: Measure) -> MetricQuery:
         """Returns the query by period and group."""

@@ -419,7 +419,7 @@ class Slices:
             only = cast(list(one.dimension.only), ARRAY(Text))
             nothing = not_(values.has_any(only)) if one.dimension.only else values == _NOTHING
         elif one.dimension.source is Source.TEAM:
-            found, nothing = self._of_team(one.dimension, cast(named, ARRAY(Text)))
+            found, nothing = self._of_team(one.dimension, cast(named, ARRAY(Text)), exclude=one.exclude)
         elif one.dimension == WITHIN:
             assert self._parts is not None
             those = within(self._parts, self._query.tenant, [UUID(each) for each in named])
@@ -431,14 +431,20 @@ class Slices:
         kept = or_(found, nothing) if None in one.values else found
         return not_(kept) if one.exclude else kept
 
-    def _of_team(self, dimension: Dimension, named: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        """Returns the conditions of what is of these teams, or users, and of what is of none."""
+    def _of_team(
+        self, dimension: Dimension, named: Any, *, exclude: bool
+    ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        """Returns the conditions of what is of these teams, or users, and of what is of none. To `exclude` a team is to
+        exclude what is of a team that its users are in, too."""
         t, owner, team = self.teams.c, field_of(self._table, "owner"), field_of(self._table, "team_id")
         if dimension == USERS:
             theirs = select(t.team_id).group_by(t.team_id).having(func.bool_and(t.user_id == any_(named)))
             found = or_(owner == any_(named), team.in_(theirs))
         else:
-            found = or_(owner.in_(select(t.user_id).where(t.team_id == any_(named))), team == any_(named))
+            users = select(t.user_id).where(t.team_id == any_(named))
+            found = or_(owner.in_(users), team == any_(named))
+            if exclude:
+                found = or_(found, team.in_(select(t.team_id).where(t.user_id.in_(users))))
         in_none = func.coalesce(owner.not_in(select(t.user_id)), true())
         return func.coalesce(found, false()), and_(team.is_(None), in_none)
 

@@ -45,7 +45,7 @@ class Question:
     def of(self, metric: Metric, periods: Sequence[datetime]) -> MetricQuery:
         if len(self.group_by) > MAX_GROUPINGS or len(set(self.group_by)) < len(self.group_by):
             raise Invalid(f"Group by up to {MAX_GROUPINGS} different dimensions.", field="groupBy")
-        if self.reach.is_limited and OWNER not in metric.dimensions:
+        if self.reach.is_limited and metric.reached_by == OWNER and OWNER not in metric.dimensions:
             raise Forbidden(f"{metric.id} cannot be filtered by owner. It needs the scope analytics:read.")
         return MetricQuery(
             "",

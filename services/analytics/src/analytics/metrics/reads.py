@@ -46,16 +46,17 @@ async def figures(
     zone = zone_of(question.zone)
     await driver_of(connection).execute(PLANNING)
     periods = boundaries(interval, question.grain, zone) if question.grain else whole
-    plans = [Plan(metric, question.of(metric, periods)) for metric in metrics]
+    converted = question.currency is not None
+    plans = [Plan(metric, question.of(metric, periods), converted=converted) for metric in metrics]
     evaluation = Evaluation(connection, tenant)
     if begun := question.so_far(periods):
         plans = [plan.over(begun) for plan in plans]
-        await evaluation.evaluate((measure, plan.query(measure)) for plan in plans for measure in plan.metric.measures)
+        await evaluation.evaluate((measure, plan.query(measure)) for plan in plans for measure in plan.measures)
         # A whole that does not follow from its periods and groups is evaluated by itself.
         await evaluation.evaluate(
             (measure, plan.whole(measure))
             for plan in plans
-            for measure in plan.metric.measures
+            for measure in plan.measures
             if not plan.whole_follows(measure, evaluation)
         )
     if question.currency is not None:
@@ -120,7 +121,7 @@ class _FigureOf:
 
     def _whole(self) -> _Values:
         values, plan = _Values(), self.plan
-        for measure in self.metric.measures if self._begun > 0 else ():
+        for measure in self.plan.measures if self._begun > 0 else ():
             query, whole = plan.query(measure), plan.whole(measure)
             if not plan.whole_follows(measure, self._evaluation):
                 query = whole
@@ -137,7 +138,7 @@ class _FigureOf:
         """Returns the values by period, and by group without the currency."""
         found: dict[tuple[int, Group], _Values] = defaultdict(_Values)
         number = len(self.plan.rest)
-        for measure in self.metric.measures:
+        for measure in self.plan.measures:
             for (period, group), value in self._evaluation.of(measure, self.plan.query(measure)):
                 found[period, group[:number]].add(measure, value, group[number:])
         return found
@@ -186,6 +187,7 @@ class _FigureOf:
     def _numbers(
         self, values: _Values, unknown: frozenset[Measure]
     ) -> tuple[_Numbers, str | None, list[CurrencyFigure]]:
+        unknown |= self.plan.unknown
         apart = {
             currency: {m: v for m, v in counted.items() if m not in unknown}
             for currency, counted in values.by_currency.items()

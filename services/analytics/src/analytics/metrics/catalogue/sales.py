@@ -68,6 +68,9 @@ def _expected(*where: Condition) -> Stock:
     return Stock("sales.opportunity", Sum(), (*OPEN, DayIn("expected_close"), *where))
 
 
+BY_WHOM = (OPPORTUNITY_OWNER, OPPORTUNITY_TEAM, USERS, Dimension("forecast_category"), CURRENCY)
+"""The dimensions of adjustments."""
+ADJUSTED_BY = dict.fromkeys(("raised", "lowered", "overrides", "overridden"), BY_WHOM)
 JUDGED = "raised - lowered + overrides - overridden"
 """What adjustments add to what is computed."""
 
@@ -91,11 +94,13 @@ def _adjusted(id: str, title: str, whose: str, words: str, by_whom: Dimension, e
         words="Value, gross, of what is open and expected to close in the interval, in stages that are not omitted "
         f"from forecasts, as `computed`; and as {words} have adjusted it, for periods that lie in the interval as a "
         "whole: raised, lowered, or overridden, where the amount stands in place of what is computed for that period, "
-        "currency and category, if it is counted itself.",
+        "currency and category, if it is counted itself. Adjustments have no other dimensions, and are not "
+        "converted: the amounts that one stands for each have the rate of another day.",
         components={"computed": _expected(IN_CATEGORY), **_judged(whose, IN_CATEGORY)},
         sums={"adjustment": JUDGED},
         numerator=f"computed + {JUDGED}",
-        dimensions=by(by_whom, "forecast_category", "currency"),
+        known_by=ADJUSTED_BY,
+        dimensions=(by_whom, Dimension("forecast_category"), CURRENCY),
         reached_by=USERS,
         version=2,
         example=example,
@@ -325,7 +330,9 @@ METRICS = (
         "close in it, and are in a stage that commits to that. The components have the other categories; `closed`, "
         "which is what was won in it; and `open`, which is all that is open and expected to close in it. Where events "
         "do not say the category, it is that of the built-in stage. Beside that, and never in it: `adjustment`, which "
-        "is what adjustments of users come to, in the category that commits, and `adjusted`, which is both together.",
+        "is what adjustments of users come to, in the category that commits, and `adjusted`, which is both together. "
+        "These are null where the forecast is grouped or filtered by what adjustments lack, which is all but "
+        "opportunity_owner, opportunity_team and currency, and where it is converted.",
         components={
             "closed": Flow(WON, Sum(), ONCE),
             **{each: _expected(Is("forecast_category", (each,))) for each in CATEGORIES},
@@ -333,6 +340,7 @@ METRICS = (
             **_judged("owner", COMMITTED),
         },
         sums={"adjustment": JUDGED, "adjusted": f"commit + {JUDGED}"},
+        known_by=ADJUSTED_BY,
         numerator="commit",
         dimensions=OF_OPPORTUNITY,
         reached_by=USERS,
@@ -378,12 +386,14 @@ METRICS = (
         unit=Unit.PERCENT,
         words="Value, gross, of the opportunities won in the interval, over the quotas of teams whose period begins in "
         f"it. {ONCE_IN_WORDS} By team, what those in it, and in teams within it, have won is set against its own "
-        "quota. As a whole, a team's quota and that of one within it are both counted.",
+        "quota. As a whole, a team's quota and that of one within it are both counted. A team that is left out takes "
+        "with it the quotas of those that its users are in.",
         components={"won": Flow(WON, Sum(), ONCE), "quota": _quota("team_id")},
         numerator="won",
         denominator="quota",
         dimensions=by(OPPORTUNITY_TEAM, "currency"),
         reached_by=USERS,
+        version=2,
         example="A team of two wins 9,000 and 6,000 in May, with a quota of 20,000 for that month: 75 %.",
     ),
     Metric(

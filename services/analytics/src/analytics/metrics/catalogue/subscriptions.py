@@ -74,7 +74,7 @@ METRICS = (
         id="arr_at_risk",
         title="Annual recurring revenue by health",
         unit=Unit.MONEY,
-        words="Twelve times the monthly recurring revenue at the end. Asked by `band`, or with the filter "
+        words="Twelve times the monthly recurring revenue at the end, gross. Asked by `band`, or with the filter "
         "`band:at_risk`, it says how much of it is at risk: by the band that each customer's health was in then, as it "
         "was published. A customer of whom nothing was known is in none.",
         components={
