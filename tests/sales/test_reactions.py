@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import Select, func, literal_column, select, update
 from tests.playbooks import Hearing, hearing, of_customer
 
+from kith.customers.stating import ContactStated
 from kith.events.contacts import ContactCreated, ContactErased, ContactMerged, ContactUnmerged
 from kith.events.envelope import Envelope
 from kith.events.event import Event
@@ -180,6 +182,21 @@ async def test_whoever_names_a_merged_contact_names_the_one_that_remains(people:
     deal = await deal_with(ours, people.ann)
     (contact,) = (await shown(ours, deal))["contacts"]
     assert (contact["contact_id"], contact["told_contact_id"]) == (str(people.bob), str(people.ann))
+
+
+async def test_a_chain_of_before_is_known_by_its_statements(people: People, ours: Tenant) -> None:
+    first, then, last, gone = (new_id() for _ in range(4))
+    of_first = ContactStated(merged_into=last, told_merged_into=then)
+    of_gone = ContactStated(erased_at=datetime.now(UTC))
+    stated = {last: ContactStated(), then: ContactStated(merged_into=last), first: of_first, gone: of_gone}
+    new = said(ours, new_id(), ContactCreated())
+    await people.worker.hears(new, *(said(ours, id, each) for id, each in stated.items()))  # type: ignore[arg-type]
+    deal = await deal_with(ours, first)
+    assert await named(ours, deal) == [last]
+    await people.separate(then, last)
+    assert await named(ours, deal) == [then]
+    answer = await ours.post("/v1/activities", {"kind": "visit", "contact_id": str(gone)})
+    assert answer.json()["code"] == "already-erased"
 
 
 async def test_only_a_merge_says_who_was_named(people: People, ours: Tenant) -> None:

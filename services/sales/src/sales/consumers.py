@@ -27,6 +27,8 @@ from sales.reactions import REACTIONS
 from sales.tables import idempotency, known_contacts, known_customers, known_runs, outbox, people
 from sales.tasks.form import TASKS
 
+_STANDS_FOR_ITSELF = ContactStated()
+
 
 def task_for(envelope: Envelope, action: ActionRequested) -> Body | None:
     if action.kind != "task":
@@ -47,8 +49,8 @@ def task_for(envelope: Envelope, action: ActionRequested) -> Body | None:
 create_tasks = creating(TASKS, ActionRequested, task_for, source="sales", outbox=outbox, idempotency=idempotency)
 
 
-def contact_of(known: Envelope) -> Known:
-    return {"id": known.subject}
+def contact_of(known: Envelope, stated: ContactStated = _STANDS_FOR_ITSELF) -> Known:
+    return {"id": known.subject} | msgspec.structs.asdict(stated)
 
 
 async def mark_erased(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
@@ -61,7 +63,7 @@ async def mark_erased(connection: AsyncConnection, envelopes: Sequence[Envelope]
 
 
 def stated_contact(stated: Envelope) -> Known:
-    return {"id": stated.subject, "merged_into": msgspec.json.decode(stated.data, type=ContactStated).merged_into}
+    return contact_of(stated, msgspec.json.decode(stated.data, type=ContactStated))
 
 
 # One of before is known by its merge at the latest: what names it is given to the other by that.

@@ -1,5 +1,6 @@
 """The few facts of customers and contacts that services keep, as contacts states them once (kith.nouns.stating)."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -27,6 +28,13 @@ class ContactStated(msgspec.Struct, omit_defaults=True):
 
     type: ClassVar[str] = "contacts.contact.stated.v1"
     merged_into: UUID | None = None
+    told_merged_into: UUID | None = None
+    """The one that it was merged into, where that was merged again."""
+    erased_at: datetime | None = None
+
+
+def _contact_stated(contact: Any) -> ContactStated:
+    return ContactStated(**{name: getattr(contact, name) for name in ContactStated.__struct_fields__})
 
 
 def _statement_of(customer: Any) -> CustomerStated:
@@ -40,5 +48,4 @@ def stating(customers: Resource, outbox: Table, *, source: str) -> Fill:
 
 def stating_contacts(contacts: Resource, outbox: Table, *, source: str) -> Fill:
     """Returns the fill that states the contacts that were there before, for services that did not keep them."""
-    statement_of = lambda contact: ContactStated(merged_into=contact.merged_into)  # noqa: E731 - of one line
-    return stated_once(contacts, outbox, source=source, type=ContactStated.type, statement_of=statement_of)
+    return stated_once(contacts, outbox, source=source, type=ContactStated.type, statement_of=_contact_stated)
