@@ -342,7 +342,7 @@ BESIDE = {
         *("/v1/contacts/{id}/consents", "/v1/consents:check"),
         *("/v1/attachments/content", "/v1/attachments:upload", "/v1/attachments/{id}/content"),
     },
-    "sales": {"/v1/lead-queues/{id}:take"},
+    "sales": {"/v1/lead-queues/{id}:take", "/v1/orders/{id}/fulfilment", "/v1/quotes/{id}/document"},
 }
 """Paths below those of nouns that do not follow from their forms."""
 

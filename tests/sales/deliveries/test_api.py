@@ -1,6 +1,7 @@
 """Deliveries over REST and GraphQL."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -88,6 +89,8 @@ async def test_a_return_may_be_of_what_was_not_delivered(acme: Tenant) -> None:
 async def test_others_see_and_deliver_nothing_of_it(acme: Tenant, sales: httpx.AsyncClient, theirs: Any) -> None:
     order = await ordered(acme)
     assert (await sales.get(f"/v1/orders/{order['id']}/fulfilment", headers=theirs)).status_code == 404
+    narrow = replace(acme, scopes="sales:read:own", subject="bob")
+    assert (await narrow.get(f"/v1/orders/{order['id']}/fulfilment")).status_code == 404
     refused = await sales.post("/v1/deliveries", json={"order_id": order["id"]}, headers=theirs)
     assert [each["field"] for each in refused.json()["errors"]] == ["order_id"]
 

@@ -1,6 +1,7 @@
 """Quotes that need approval, clones, and documents, over the API."""
 
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -103,3 +104,4 @@ async def test_who_accepted_it_is_shown_to_those_who_may_see_it(
     assert "JPY 3,000<" in shown
     assert "Ada Graben" not in (await acme.without("sales:personal").get(f"{path}/document")).text
     assert (await sales.get(f"{path}/document", headers=theirs)).status_code == 404
+    assert (await replace(acme, scopes="sales:read:own", subject="bob").get(f"{path}/document")).status_code == 404
