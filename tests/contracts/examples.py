@@ -192,8 +192,17 @@ def _text(schema: Any, name: str) -> Any:
 def names_ids(model: type[BaseModel]) -> list[str]:
     """Its fields that hold an id."""
     named = [name for name, each in model.model_fields.items() if _holds(each.annotation, UUID)]
-    values = [kind for each in model.model_fields.values() if (kind := value_in(each.annotation))]
+    sent = [field for field in model.model_fields if OWN.get(f"{model.__name__}.{field}", str)(0) != []]
+    values = [kind for field in sent if (kind := value_in(model.model_fields[field].annotation))]
     return list(dict.fromkeys([*named, *(name for kind in values for name in _parts_that_name(kind))]))
+
+
+def fields_naming(model: type[BaseModel], name: str) -> list[str]:
+    """That field, or those whose values have it."""
+    if name in model.model_fields:
+        return [name]
+    kinds = {field: value_in(each.annotation) for field, each in model.model_fields.items()}
+    return [field for field, kind in kinds.items() if kind and name in _parts_that_name(kind)]
 
 
 def _parts_that_name(kind: type[Value]) -> list[str]:

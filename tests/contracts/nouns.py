@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import httpx
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
 from strawberry.utils.str_converters import to_camel_case
-from tests.contracts.examples import FILE, OWN, Body, as_graphql, example, names_ids
+from tests.contracts.examples import FILE, OWN, Body, as_graphql, example, fields_naming, names_ids
 
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
@@ -72,7 +72,7 @@ class Noun(NamedTuple):
             return tables.get(column.table)
         if field == "into":  # what is merged is merged into one of its kind
             return self
-        by = {"mentions": "user"} | {each.column: each.noun for each in self.resource.relations}
+        by = {"mentions": "user", "bundle_id": "product"} | {each.column: each.noun for each in self.resource.relations}
         return names.get(by.get(field, field.removesuffix("s").removesuffix("_id")))
 
     def siblings(self) -> "Iterator[Noun]":
@@ -160,7 +160,7 @@ class World:
             elif target is None:
                 ids[name] = self.ids.setdefault(name, str(new_id()))
             elif target.id in within:
-                without.append(name)
+                without += fields_naming(model, name)
             else:
                 if target.id not in self.ids:
                     made = await self.made(target, within=(noun.id, *within), occurred_at=BEFORE)

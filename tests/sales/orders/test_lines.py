@@ -39,6 +39,7 @@ async def test_an_order_is_worth_what_its_lines_come_to(sales: httpx.AsyncClient
         "discount_percent": "10.0000",
         "amount": "12.1500",
         "family": "drinks",
+        "bundle_id": None,
         "list_price": "4.5000",
     }
     assert (second["line"], second["description"], second["amount"], second["family"]) == (2, "Freight", "6.0100", None)

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Annotated
 
 from kith.errors import Invalid
-from kith.scalars import MOST_MONEY, Code, Id, Money, Percentage, Quantity, Text, Whole
-from kith.scalars.currencies import priced
+from kith.scalars import MOST_MONEY, MOST_QUANTITY, Code, Id, Money, Percentage, Quantity, Text, Whole
+from kith.scalars.currencies import misfit, most_rounded, priced, shared_out
 from kith.values import Value, filled
 
 MOST_NUMBER = 1_000_000
@@ -30,6 +30,8 @@ class Line(Value):
     """quantity * unit price, less the discount."""
     family: Code | None = None
     """The product's, as it was when the line was made."""
+    bundle_id: Id | None = None
+    """The bundle of which it is a part: then its amount is its share of what that comes to."""
     list_price: Money | None = None
     """What one unit costs by the price book, or the product, as it was when the line was made. Null: neither says."""
 
@@ -37,6 +39,14 @@ class Line(Value):
     def number(self) -> int:
         """Of a line of a record."""
         return self.line
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BundleComponent(Value):
+    """So much of a product, which is in one piece of a bundle."""
+
+    product_id: Id
+    quantity: Quantity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +77,8 @@ class DeliveredLine(Value):
 
 MOST_LINES = 200
 """Of one record."""
+MOST_COMPONENTS = 50
+"""Of one bundle."""
 
 
 def completed(
@@ -88,7 +100,7 @@ def completed(
         given += each.line is None
         if given > MOST_NUMBER:
             raise Invalid(f"A line has a number up to {MOST_NUMBER:,}.", field=f"{field}.{place}.line")
-        amount = priced(each.quantity, each.unit_price, each.discount_percent, currency)
+        amount = _amount_of(each, currency)
         if each.amount not in (None, amount):
             rule = f"quantity * unit price, less the discount, is {amount.normalize():f} {currency}."
             raise Invalid(rule, field=f"{field}.{place}.amount")
@@ -96,10 +108,25 @@ def completed(
     return made
 
 
+def fits_line(quantity: Decimal, unit_price: Decimal) -> bool:
+    """Returns whether a line may have them, which are computed."""
+    return quantity <= MOST_QUANTITY and quantity == round(quantity, 4) and unit_price <= MOST_MONEY
+
+
+def _amount_of(line: Line, currency: str) -> Decimal:
+    """Of a part of a bundle the unit price is its share, divided and rounded: times the quantity that is not the share
+    again, to the cent."""
+    share: Decimal | None = line.amount if line.bundle_id is not None and not line.discount_percent else None
+    if share is not None and not misfit(share, currency) and shared_out(share, line.quantity) == line.unit_price:
+        return share
+    return priced(line.quantity, line.unit_price, line.discount_percent, currency)
+
+
 def least_of(line: Line, limit: Decimal, currency: str) -> Decimal:
     """Returns what a line comes to if so many percent are off its list price; off the price asked, if none is known."""
     listed = line.unit_price if line.list_price is None else line.list_price
-    return priced(line.quantity, listed, limit, currency)
+    least = priced(line.quantity, listed, limit, currency)
+    return least if line.bundle_id is None else least - most_rounded(line.quantity, currency)
 
 
 def value_of(lines: Sequence[Line | ReturnedLine], value: Decimal | None) -> Decimal:

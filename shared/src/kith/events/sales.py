@@ -11,6 +11,13 @@ from kith.events.erasures import Confirmation
 from kith.events.event import Amended, Event
 
 
+class BundleComponent(Struct, omit_defaults=True):
+    """So much of a product, which is in one piece of a bundle."""
+
+    product_id: UUID
+    quantity: Decimal
+
+
 class ProductCreated(Event):
     type: ClassVar[str] = "sales.product.created.v1"
     creates: ClassVar[bool] = True
@@ -18,6 +25,8 @@ class ProductCreated(Event):
     price: Decimal
     currency: str
     family: str | None = None
+    components: list[BundleComponent] = field(default_factory=list)
+    """What a bundle consists of."""
 
 
 class ProductArchived(Event):
@@ -59,6 +68,8 @@ class Line(Struct, omit_defaults=True):
     product_id: UUID | None = None
     family: str | None = None
     """The product's."""
+    bundle_id: UUID | None = None
+    """The bundle of which it is a part."""
     list_price: Decimal | None = None
     """What one unit cost by the price book, or the product. None: neither said."""
 

@@ -33,6 +33,7 @@ __all__ = [
     "LATEST",
     "MOST",
     "MOST_MONEY",
+    "MOST_QUANTITY",
     "Code",
     "Country",
     "Currency",

@@ -27,7 +27,7 @@ def must_fit(value: Decimal | None, currency: str) -> None:
         raise Invalid(rule, field="value")
 
 
-def shared_out(amount: Decimal, among: int) -> Decimal:
+def shared_out(amount: Decimal, among: int | Decimal) -> Decimal:
     """Returns an amount divided, rounded to four decimals; half of the last one goes up. It is no amount that anybody
     pays, so its currency's minor unit does not matter."""
     return _EXACT.divide(amount, Decimal(among)).quantize(Decimal(1).scaleb(-_KEPT), context=_EXACT)
@@ -38,6 +38,12 @@ def priced(quantity: Decimal, unit_price: Decimal, discount_percent: Decimal, cu
     currency's minor unit; half of a unit goes up. No other module rounds amounts."""
     exact = _EXACT.multiply(_EXACT.multiply(quantity, unit_price), _EXACT.subtract(Decimal(100), discount_percent))
     return _rounded(_EXACT.divide(exact, Decimal(100)), currency)
+
+
+def most_rounded(quantity: Decimal, currency: str) -> Decimal:
+    """Returns by how much a share of an amount may differ from what it is to be: its price for one is rounded to four
+    decimals, and the amount, all shares up to one and those before it are each rounded themselves."""
+    return quantity.scaleb(-_KEPT) + Decimal(2).scaleb(-MINOR_UNITS.get(currency, _KEPT))
 
 
 def part_of(amount: Decimal, quantity: Decimal, whole: Decimal, currency: str) -> Decimal:

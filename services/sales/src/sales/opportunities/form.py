@@ -256,6 +256,7 @@ OPPORTUNITIES = Resource(
         "contacts.contact_id": CONTACT,
         "splits.user_id": USER,
         "lines.product_id": Follows(products.c.id, ("family",)),
+        "lines.bundle_id": Follows(products.c.id, ()),
     },
     relations=(
         One("customer", many="opportunities"),

@@ -338,5 +338,6 @@ def _itemised(
         return {**fields, "value": value_of(lines, fields["value"])}
     former = {each.number: each for each in kept}
     lines = completed(pricing.listed(lines, currency, at, None, former=former), currency, kept=former, last=last)
+    lines = pricing.apart(lines, currency, at, None, last=last)
     last = max(last, *(each.number for each in lines))
     return {**fields, "lines": lines, "last_line": last, "value": value_of(lines, fields.get("value"))}

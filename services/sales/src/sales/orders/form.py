@@ -83,7 +83,10 @@ ORDERS = Resource(
         "opportunity_id": Follows(opportunities.c.id, ("customer_id", "currency")),
         "price_book_id": Follows(price_books.c.id, ("currency",)),
     },
-    parts_name={"lines.product_id": Follows(products.c.id, ("family",))},
+    parts_name={
+        "lines.product_id": Follows(products.c.id, ("family",)),
+        "lines.bundle_id": Follows(products.c.id, ()),
+    },
     unpublished={"lines.description": "Words for people."},
     relations=(One("customer", many="orders"),),
     insert_only=True,

@@ -48,6 +48,7 @@ class Order(Customisable, CustomerOwned):
         """Of an order with lines the value is their sum. A line without a price has the list price."""
         if lines:  # most have none
             lines = completed(pricing.listed(lines, currency, at, price_book_id), currency)
+            lines = pricing.apart(lines, currency, at, price_book_id)
         it = cls(
             id=id,
             value=value_of(lines, value),

@@ -17,7 +17,7 @@ from kith.nouns.resource import Attempt
 from sales.price_books.form import price_books
 from sales.price_books.rules import PriceBook
 from sales.prices.form import prices
-from sales.prices.rules import Pricing, Step
+from sales.prices.rules import Component, Pricing, Step
 from sales.products.form import products
 
 _OF_BOOK = [each.name for each in fields(PriceBook)]
@@ -46,6 +46,9 @@ async def pricing_of(
     lines = (line for each in given for line in getattr(each, "lines", None) or ())
     if not (named := {*more, *(each.product_id for each in lines)} - {None}):
         return Priced(Pricing())
+    sold = await _products(connection, tenant, named)
+    named |= (inner := {each.product_id for row in sold.values() for each in row.components})
+    sold |= await _products(connection, tenant, inner - sold.keys())
     wanted, b, p = cast(sorted(named), ARRAY(Uuid)), price_books.c, prices.c
     own = {getattr(record, "price_book_id", None) for _, record in asked} | values_of(given, "price_book_id")
     since = min(values_of(given, "occurred_at"), default=None)
@@ -67,7 +70,19 @@ async def pricing_of(
     if books:
         async for row in streamed(connection, of_books, most=len(books) * len(named)):
             steps[row.price_book_id, row.product_id].append(Step(row.min_quantity or Decimal(0), row.unit_price))
+    bundles = {
+        id: [Component(each.product_id, sold[each.product_id].family, each.quantity) for each in row.components]
+        for id, row in sold.items()
+        if row.components
+    }
+    return Priced(Pricing(books, steps, {id: (row.price, row.currency) for id, row in sold.items()}, bundles))
+
+
+async def _products(connection: AsyncConnection, tenant: str, ids: Collection[UUID]) -> dict[UUID, Any]:
+    if not ids:
+        return {}
     c = products.c
-    rows = select(c.id, c.price, c.currency).where(c.tenant_id == tenant, c.id == any_(wanted))
-    listed = {row.id: (row.price, row.currency) async for row in streamed(connection, rows, most=len(named))}
-    return Priced(Pricing(books, steps, listed))
+    rows = select(c.id, c.price, c.currency, c.family, c.components).where(
+        c.tenant_id == tenant, c.id == any_(cast(sorted(ids), ARRAY(Uuid)))
+    )
+    return {row.id: row async for row in streamed(connection, rows, most=len(ids))}

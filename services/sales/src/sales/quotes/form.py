@@ -195,7 +195,10 @@ QUOTES = Resource(
         ),
     },
     supplies=given_to_quotes,
-    parts_name={"lines.product_id": Follows(products.c.id, ("family",))},
+    parts_name={
+        "lines.product_id": Follows(products.c.id, ("family",)),
+        "lines.bundle_id": Follows(products.c.id, ()),
+    },
     relations=(
         One("customer", many="quotes"),
         One("opportunity", many="quotes"),

@@ -122,6 +122,7 @@ class Quote(CustomerOwned):
         """A line without a price has the list price. Those of a clone ask what they asked."""
         former = {} if clone_of_id is None else {each.number: each for each in lines}
         lines = completed(pricing.listed(_some(lines), currency, at, price_book_id, former=former), currency)
+        lines = pricing.apart(lines, currency, at, price_book_id)
         it = cls(
             id=id,
             clone_of_id=clone_of_id,
@@ -233,6 +234,7 @@ class Quote(CustomerOwned):
         former = {each.number: each for each in self.lines}
         lines = pricing.listed(_some(fields["lines"]), self.currency, at, self.price_book_id, former=former)
         lines = completed(lines, self.currency, kept=former, last=self.last_line)
+        lines = pricing.apart(lines, self.currency, at, self.price_book_id, last=self.last_line)
         self.last_line = max(self.last_line, *(each.number for each in lines))
         return {**fields, "lines": lines, "value": value_of(lines, None)}
 

@@ -166,7 +166,7 @@ METRICS = (
         title="Revenue by product",
         unit=Unit.MONEY,
         words="What the lines of the orders placed in the interval come to, gross: returns are not taken off. An order "
-        "without lines has no products, and does not count.",
+        "without lines has no products, and does not count; a bundle counts as its components.",
         components={"ordered": Flow(PLACED, Sum(), of_lines=True), "lines": Flow(PLACED, of_lines=True)},
         numerator="ordered",
         dimensions=OF_LINE,
@@ -191,7 +191,7 @@ METRICS = (
         title="Units sold",
         unit=Unit.COUNT,
         words="The quantities of the lines of the orders placed in the interval, whatever they are quantities of: by "
-        "product or family they say most.",
+        "product or family they say most. A bundle counts as its components.",
         components={"units": Flow(PLACED, Sum("quantity"), of_lines=True)},
         numerator="units",
         dimensions=OF_LINE,
