@@ -284,6 +284,8 @@ async def naming_another(world: World, noun: Noun, column: str) -> Answer:
         if made[column] is not None:
             return made
         changes = [each for each in noun.resource.changes if column in each.input.model_fields]
+    if not changes:  # it names one of its kind when it is made, and then no more
+        return await world.made(noun, **{column: made["id"]})
     shown, body = await world.prepared(noun, changes[0])
     answer: Answer = (await world.tenant.post(noun.where(changes[0], shown["id"]), body)).json()
     return answer
