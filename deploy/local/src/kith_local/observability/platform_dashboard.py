@@ -181,6 +181,15 @@ _FIGURES = Row(
             "Commands that records were given by themselves, a second.",
         ),
         Panel(
+            "Reactions",
+            (
+                Query(f"sum by (command, outcome) (rate(kith_reactions_total{_RATE}))", "{{command}} {{outcome}}"),
+                Query("max by (command) (kith_reactions_pending)", "{{command}}: events that wait"),
+            ),
+            "short",
+            "Commands that records were given because of an event, a second; and events of which more of them wait.",
+        ),
+        Panel(
             "Processes that ended",
             (
                 Query(f"sum by (kind, outcome) (rate(kith_processes_total{_RATE}))", "{{kind}} {{outcome}}"),
