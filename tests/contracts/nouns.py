@@ -105,8 +105,9 @@ NOUNS = [Noun(service, api_of(service), each) for service in SERVICES for each i
 
 
 def steps_of(command: Command) -> set[int]:
-    """How many versions further a record may be after it: as many as the rule says that it publishes events."""
-    return {len(outcome) for outcome in outcomes_of(command)}
+    """How many versions further a record may be after it: as many as the rule says that it publishes events, of which
+    some may be of another record."""
+    return {*range(1, max(len(outcome) for outcome in outcomes_of(command)) + 1)}
 
 
 class Step(NamedTuple):

@@ -33,6 +33,7 @@ def of_process(metric: Exposed, process: str) -> bool:
         "contacts: API, worker": service == "contacts",
         "contacts: worker, sales: worker, service-desk: worker": kind == "worker" and service != "analytics",
         "contacts: worker": process == "metrics_contacts_worker",
+        "sales: API": process == "metrics_sales_api",
         "sales: worker": process == "metrics_sales_worker",
         "sales: worker, service-desk: worker": process in ("metrics_sales_worker", "metrics_service_desk_worker"),
         "service-desk: worker": process == "metrics_service_desk_worker",

@@ -121,13 +121,22 @@ _OF_OTHER_TYPES = ("currency", "links_to", "choices", "default")
 """What a definition of a custom field does not have of every type."""
 
 
+_OF_A_USER = {"owner_id": str(new_id()), "team_id": None}
+_OF_NOUN = {
+    "health_model": {"gallery": "retail"},
+    "quote": {"lines": [{"quantity": "1", "unit_price": "1"}]},
+    "quota": _OF_A_USER,
+    "forecast_adjustment": _OF_A_USER,
+}
+
+
 async def what_there_is(acme: Callable[[Service], Awaitable[Tenant]], service: Service) -> dict[str, Any]:
     """One of each noun, and by which names requests name it."""
     known: dict[str, Any] = {"zone": "UTC", "currency": "EUR", "customer_id": str(new_id())}
     known["customers.id"] = known["customer_id"]
     known |= {"metrics.id": "revenue", "gallery": "retail", "code": f"code_{new_id().hex}", "language": "en"}
     known |= {"email": "ann@example.org", "scopes": ["sales:read"], "starts_on": "2026-03-01"}
-    known |= {"base": "USD", "quote": "EUR"}
+    known |= {"base": "USD", "quote": "EUR", "takes": ["name", "email"]}
     if service is CONTACTS:
         known["customer_id"] = (await (await acme(CONTACTS)).made("/v1/customers", kind="person", name="Zoë"))["id"]
         sent = await (await acme(CONTACTS)).send("/v1/attachments/content", FILE)
@@ -138,7 +147,7 @@ async def what_there_is(acme: Callable[[Service], Awaitable[Tenant]], service: S
             continue
         path = f"/v1/{resource.path}"
         body = Rest(service.name, known).created(path)
-        body |= {"gallery": "retail"} if resource.name == "health_model" else {}
+        body |= _OF_NOUN.get(resource.name, {})
         for name in _OF_OTHER_TYPES if resource.name == "field_definition" else ():
             body.pop(name, None)
         made = await (await acme(service)).made(path, **body)

@@ -147,7 +147,7 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
         *(f"sales.activity.{verb}.v1" for verb in ("planned", "amended", "reminded", "missed", "cancelled")),
         "sales.activity.rescheduled.v1",
         *(f"sales.{noun}.{verb}.v1" for noun in ("pipeline", "reason") for verb in ("created", "amended")),
-        *(f"sales.opportunity.{verb}.v1" for verb in ("switched", "rotted")),
+        *(f"sales.opportunity.{verb}.v1" for verb in ("switched", "rotted", "contacts-followed")),
         *(f"sales.goal.{verb}.v1" for verb in ("set", "amended", "achieved", "dropped", "reopened")),
         *(f"sales.quote.{verb}.v1" for verb in ("created", "amended", "expired", "withdrawn", "revised")),
         *(f"sales.quote.{verb}.v1" for verb in ("approved", "rejected")),

@@ -16,7 +16,7 @@ import service_desk.service
 from kith.runtime.service import Service
 
 SERVICES = [each.service.SERVICE for each in (contacts, sales, service_desk, analytics)]
-FILES = (":export", "/faults", "/content", "/personal-data/{noun}/{id}")
+FILES = (":export", "/faults", "/content", "/document", "/personal-data/{noun}/{id}")
 """How the paths end of what is answered by a file."""
 EXPORTED_AS = ("application/x-ndjson", "text/plain", "text/csv")
 NAME_IN_THE_BODY = ("/v1/dead-letters:replay", "/v1/metrics:query", "/v1/consents:check")

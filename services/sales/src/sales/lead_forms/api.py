@@ -1,7 +1,7 @@
 """The address of web forms: what anybody may send, from the pages that a form stands on."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -10,6 +10,7 @@ from kith.api import Feature
 from kith.http.answers import json_response, problem_response
 from kith.http.app import address_of, context_of
 from kith.http.faults import refusal
+from kith.scalars import LookedFor
 from sales.lead_forms.rules import LeadForm
 from sales.lead_forms.submitting import (
     REFUSALS,
@@ -22,12 +23,14 @@ from sales.lead_forms.submitting import (
     submit,
 )
 
+Named = Annotated[str, LookedFor(100)]
+"""What is none is as unknown as one that there is not."""
 router = APIRouter(prefix="/public/lead-forms", include_in_schema=False)
 _PREFLIGHT = {"Access-Control-Allow-Methods": "POST", "Access-Control-Allow-Headers": "Content-Type"}
 
 
 @router.post("/{tenant}/{id}")
-async def submit_lead_form(request: Request, tenant: str, id: str) -> Response:
+async def submit_lead_form(request: Request, tenant: Named, id: Named) -> Response:
     context, door = context_of(request), _door_of(request)
     result, shared = Result.FAILED, dict[str, str]()
     try:
@@ -46,7 +49,7 @@ async def submit_lead_form(request: Request, tenant: str, id: str) -> Response:
 
 
 @router.options("/{tenant}/{id}")
-async def ask_lead_form(request: Request, tenant: str, id: str) -> Response:
+async def ask_lead_form(request: Request, tenant: Named, id: Named) -> Response:
     """A browser asks so before it sends JSON from another site."""
     _door_of(request).let_in(address_of(request), tenant, id)
     shared = _shared(await form_of(context_of(request), tenant, id), request)
